@@ -1,0 +1,1 @@
+"""Values, constants and errors. No input or output of any kind."""

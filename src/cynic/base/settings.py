@@ -1,0 +1,110 @@
+"""Settings from the environment, read once at the edge and passed on as a value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8618
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One environment variable, as the reference page shows it."""
+
+    name: str
+    meaning: str
+    default: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        name="CYNIC_DATABASE_URL",
+        meaning="the database to use, as a PostgreSQL URL or keyword string; "
+        "the option --database goes before it",
+        default="DATABASE_URL, then the PG* variables, then the embedded server",
+    ),
+    Setting(
+        name="DATABASE_URL",
+        meaning="the same, under the name that many platforms set",
+        default="unset",
+    ),
+    Setting(
+        name="PGHOST, PGSERVICE, PGDATABASE …",
+        meaning="libpq's own variables; used when PGHOST, PGHOSTADDR or PGSERVICE is set",
+        default="unset",
+    ),
+    Setting(
+        name="CYNIC_HOME",
+        meaning="where the embedded server keeps its data",
+        default="the user's data directory (XDG_DATA_HOME/cynic)",
+    ),
+    Setting(
+        name="CYNIC_PG_BIN",
+        meaning="folder with the PostgreSQL programs to run as the embedded server (16 or later, with pgvector)",
+        default="the programs installed with cynic, then those found on the machine",
+    ),
+    Setting(
+        name="CYNIC_SCHEMA",
+        meaning="the schema that holds the tables; one tenant is one schema",
+        default="the first of the connection's search_path, usually public",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the environment and the command line decided."""
+
+    database: str | None
+    """Connection URL or keyword string; "" lets libpq read PG*; None means the embedded server."""
+    database_source: str
+    """Where `database` came from, for people: "--database", "CYNIC_DATABASE_URL" …"""
+    home: Path
+    schema: str | None = None
+
+
+def load(
+    environ: Mapping[str, str] | None = None,
+    *,
+    database: str | None = None,
+    schema: str | None = None,
+) -> Settings:
+    """Decide the settings; an argument given wins over the environment.
+
+    Order for the database: `database` > CYNIC_DATABASE_URL > DATABASE_URL > PG* > embedded.
+    """
+    env = os.environ if environ is None else environ
+    url, source = _database(env, database)
+    return Settings(
+        database=url,
+        database_source=source,
+        home=_home(env),
+        schema=schema or env.get("CYNIC_SCHEMA") or None,
+    )
+
+
+def _database(env: Mapping[str, str], given: str | None) -> tuple[str | None, str]:
+    if given:
+        return given, "--database"
+    for name in ("CYNIC_DATABASE_URL", "DATABASE_URL"):
+        if value := env.get(name):
+            return value, name
+    for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"):
+        if env.get(name):
+            return "", name
+    return None, "embedded server"
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    if value := env.get("CYNIC_HOME"):
+        return Path(value).expanduser().absolute()
+    import platformdirs  # here: the import is not free, and most settings do not need it
+
+    return Path(platformdirs.user_data_dir("cynic"))

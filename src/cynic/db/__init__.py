@@ -1,0 +1,1 @@
+"""The only package that opens connections: the embedded server, the schema and its migrations."""
