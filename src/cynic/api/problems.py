@@ -1,0 +1,89 @@
+"""Errors as problem documents (RFC 9457), with a stable `code` and the request's `trace_id`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+
+from cynic.base.errors import CynicError, InvalidDataError, NotFoundError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastapi import FastAPI, Request
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of the application leave it as a problem document."""
+    app.add_exception_handler(CynicError, _cynic_error)
+    app.add_exception_handler(OperationalError, _database_error)
+    app.add_exception_handler(PoolTimeout, _database_error)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def problem(
+    request: Request, code: str, status: int, detail: str, more: Mapping[str, object] | None = None
+) -> JSONResponse:
+    """One problem document; `more` adds members of its own."""
+    document = {
+        "type": "about:blank",
+        "title": code.replace("-", " "),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "trace_id": trace_id(request),
+        **(more or {}),
+    }
+    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == UnavailableError.http_status else None
+    return JSONResponse(document, status, headers, MEDIA_TYPE)
+
+
+def trace_id(request: Request) -> str:
+    """The trace of the request's `traceparent` (W3C Trace Context), else a new one of 32 hex digits."""
+    fields = request.headers.get("traceparent", "").split("-")
+    return fields[1] if len(fields) == 4 and len(fields[1]) == 32 else uuid4().hex  # noqa: PLR2004
+
+
+def _cynic_error(request: Request, error: Exception) -> JSONResponse:
+    known = cast("CynicError", error)
+    more: dict[str, object] = {**known.details}
+    if known.hint:
+        more["hint"] = known.hint
+    return problem(request, known.code, known.http_status, known.message, more)
+
+
+def _database_error(request: Request, error: Exception) -> JSONResponse:
+    del error  # its text may name hosts and users
+    return problem(
+        request, UnavailableError.code, UnavailableError.http_status, "the database does not answer"
+    )
+
+
+def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+    faults = [
+        {"field": ".".join(str(step) for step in fault["loc"]), "detail": fault["msg"]}
+        for fault in cast("RequestValidationError", error).errors()
+    ]
+    return problem(
+        request,
+        InvalidDataError.code,
+        InvalidDataError.http_status,
+        "the request breaks a rule",
+        {"errors": faults},
+    )
+
+
+def _http_error(request: Request, error: Exception) -> JSONResponse:
+    known = cast("HTTPException", error)
+    code = NotFoundError.code if known.status_code == NotFoundError.http_status else UsageError.code
+    return problem(request, code, known.status_code, known.detail)

@@ -1,0 +1,67 @@
+"""Uvicorn around the application: bind first, say the address, end cleanly on a signal."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from cynic.base.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+GRACE_SECONDS = 10
+
+
+class PortTakenError(UnavailableError):
+    """The address cannot be bound: another program has the port."""
+
+    code = "port-taken"
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is told the URL once requests are answered.
+
+    Port 0 takes a free one. Requests under way get ten seconds to end.
+    """
+    bound = _bind(host, port)
+    number = bound.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+        lifespan="on",
+    )
+    with bound:
+        _Server(config, lambda: ready(f"http://{shown}:{number}")).run(sockets=[bound])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise PortTakenError(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="give another one with --port"
+        ) from error
+    return bound

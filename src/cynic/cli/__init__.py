@@ -1,0 +1,1 @@
+"""The command line: parse, call, show. Everything heavy is imported inside the command that needs it."""

@@ -1,0 +1,75 @@
+"""`cynic up`: the database, its schema and the service, until Ctrl-C."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from cynic.base.errors import UsageError
+from cynic.base.settings import DEFAULT_HOST, DEFAULT_PORT
+from cynic.cli.context import FileProgress, open_database, say
+
+if TYPE_CHECKING:
+    from cynic.db.connect import Database
+
+
+class NotLoopbackError(UsageError):
+    """Without API keys the service binds to loopback only."""
+
+    code = "not-loopback"
+
+
+@click.command()
+@click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to bind to.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
+def up(host: str, port: int) -> None:
+    """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it."""
+    refuse_open_address(host)
+    # The web framework takes as long to import as a server takes to start: do both at once.
+    imports = threading.Thread(target=_import_framework, daemon=True)
+    imports.start()
+    with open_database() as database:
+        _migrate(database)
+        imports.join()
+        _serve(database, host, port)
+
+
+def refuse_open_address(host: str) -> None:
+    """Refuse an address that other machines can reach."""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise NotLoopbackError(
+            f"{host} can be reached from other machines, and there is no authentication",
+            hint="bind to 127.0.0.1 or ::1, and put an authenticating proxy in front",
+        )
+
+
+def _import_framework() -> None:
+    import cynic.api.app
+    import cynic.api.serve  # noqa: F401
+
+
+def _migrate(database: Database) -> None:
+    from cynic.db.migrate import Migrator
+
+    progress = FileProgress("migrating")
+    try:
+        with database.connect(new_schema=True) as conn:
+            applied = Migrator(conn, database.schema, progress=progress).up()
+    finally:
+        progress.close()
+    if applied:
+        say(f"schema: {len(applied)} migrations applied")
+
+
+def _serve(database: Database, host: str, port: int) -> None:
+    from cynic.api.app import create_app
+    from cynic.api.serve import serve
+
+    serve(create_app(database), host, port, ready=lambda url: say(f"cynic is up: {url}  (Ctrl-C stops it)"))

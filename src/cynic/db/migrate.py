@@ -1,0 +1,398 @@
+"""The migration runner: plan, up, down, status, and the same as an offline script.
+
+A migration is one SQL file with an up and a down part; its identity and its place in the order are its
+full file name. Each file runs in one transaction together with its row in the ledger `_migrations`, so a
+runner that dies leaves whole files only. Runners exclude one another by an advisory lock that is polled:
+any number may start at once, one works, the others find the work done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString, Protocol, cast
+
+import psycopg
+from psycopg import errors, sql
+
+from cynic import __version__
+from cynic.base.errors import ConflictError, CynicError, NotFoundError, TryAgainError, UnavailableError
+from cynic.db import sqlfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+LOCK_POLL_SECONDS = 0.05
+LOCK_WAIT_SECONDS_MAX = 600
+FILE_LOCK_TIMEOUT_MS = 3000
+FILE_ATTEMPTS_MAX = 5
+
+_HERE = Path(str(files("cynic.db")))
+
+
+class MigrationFailedError(CynicError):
+    """A statement of a migration failed; its file was rolled back and earlier files stand."""
+
+    code = "migration-failed"
+
+
+class MigrationEditedError(ConflictError):
+    """A file that was applied reads differently now."""
+
+    code = "migration-edited"
+
+
+class DatabaseNewerError(ConflictError):
+    """The database was migrated by a newer cynic than this one."""
+
+    code = "database-newer"
+
+
+class MigrationOrderError(ConflictError):
+    """A file that was never applied stands before one that was."""
+
+    code = "migration-order"
+
+
+class MigrationBusyError(TryAgainError):
+    """Another session holds a lock that a migration needs, or migrates for too long."""
+
+    code = "migration-busy"
+
+
+class NoSchemaError(UnavailableError):
+    """The connection's search_path names no schema that exists."""
+
+    code = "no-schema"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file: its name without `.sql`, its two parts, and the digest of both."""
+
+    name: str
+    up: str
+    down: str
+    transactional: bool
+    sha256: str
+
+    @property
+    def number(self) -> int:
+        """The number that the name begins with; two files may share one."""
+        return int(self.name[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A migration as one database knows it."""
+
+    name: str
+    state: str
+    """applied, pending, edited (applied, and the file reads differently now) or unknown (newer)."""
+    applied_at: datetime | None
+
+
+class Progress(Protocol):
+    """Told before each file: how many of how many are done, and which comes now."""
+
+    def __call__(self, done: int, total: int, name: str) -> None: ...
+
+
+def quiet(done: int, total: int, name: str) -> None:
+    """Report nothing."""
+    del done, total, name
+
+
+@cache
+def packaged() -> tuple[Migration, ...]:
+    """The migrations that come with cynic, in order."""
+    return read(_HERE / "migrations")
+
+
+def read(directory: Path) -> tuple[Migration, ...]:
+    """Read every `NNN_name.sql` of a directory, in the order of their names."""
+    return tuple(_read(path) for path in sorted(directory.glob("[0-9][0-9][0-9]_*.sql")))
+
+
+def _read(path: Path) -> Migration:
+    parts = sqlfile.parts(path.read_text(encoding="utf-8"), path.name)
+    digest = hashlib.sha256(f"{parts.up}\0{parts.down}".encode()).hexdigest()
+    return Migration(path.stem, parts.up, parts.down, parts.transactional, digest)
+
+
+def target_index(migrations: Sequence[Migration], target: str | None) -> int:
+    """How many files stand up to and including `target`: a number, or a full name; None means all."""
+    if target is None:
+        return len(migrations)
+    if target.isdigit():
+        return sum(migration.number <= int(target) for migration in migrations)
+    for index, migration in enumerate(migrations, start=1):
+        if migration.name == target.removesuffix(".sql"):
+            return index
+    raise NotFoundError(f"there is no migration called {target}")
+
+
+@cache
+def _statements(name: str) -> Mapping[str, LiteralString]:
+    return cast("Mapping[str, LiteralString]", sqlfile.load(_HERE / name))
+
+
+def statement(name: str) -> LiteralString:
+    """One of the runner's own named statements (migrate.sql)."""
+    return _statements("migrate.sql")[name]
+
+
+def use_schema(conn: psycopg.Connection, schema: str | None) -> str:
+    """Put `schema` (default: the connection's own) first on the search_path; return its name.
+
+    The schema of the vector extension follows, wherever it was installed; nothing else is on the path.
+    """
+    if schema is None:
+        row = conn.execute(statement("current_schema")).fetchone()
+        schema = cast("str | None", row[0]) if row else None
+        if schema is None:
+            raise NoSchemaError(
+                "the connection's search_path names no existing schema", hint="give one with --schema"
+            )
+    row = conn.execute(statement("extension_schema")).fetchone()
+    path = [schema] if row is None or row[0] == schema else [schema, cast("str", row[0])]
+    quoted = sql.SQL(", ").join(map(sql.Identifier, path)).as_string(conn)
+    conn.execute(statement("set_search_path"), {"path": quoted})
+    return schema
+
+
+class Migrator:
+    """Migrates one schema of one database over one connection of its own, in autocommit mode.
+
+    The connection must reach the server directly: session locks do not survive a pooler that hands out
+    a server connection per transaction.
+    """
+
+    def __init__(
+        self,
+        conn: psycopg.Connection,
+        schema: str | None = None,
+        *,
+        migrations: Sequence[Migration] | None = None,
+        progress: Progress = quiet,
+    ) -> None:
+        if not conn.autocommit:
+            raise CynicError("the migration runner needs a connection in autocommit mode")
+        self._conn = conn
+        self._migrations = tuple(packaged() if migrations is None else migrations)
+        self._progress = progress
+        if schema is not None:
+            conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+        self.schema = use_schema(conn, schema)
+
+    def status(self) -> list[State]:
+        """Every file that the code or the ledger knows, in order."""
+        known = {migration.name: migration for migration in self._migrations}
+        ledger = self._ledger()
+        states: list[State] = []
+        for name in sorted(known.keys() | ledger.keys()):
+            sha256, applied_at = ledger.get(name, (None, None))
+            if name not in known:
+                state = "unknown"
+            elif name not in ledger:
+                state = "pending"
+            else:
+                state = "applied" if sha256 in {None, known[name].sha256} else "edited"
+            states.append(State(name, state, applied_at))
+        return states
+
+    def up(self, to: str | None = None) -> list[str]:
+        """Apply what is pending up to `to`; return the names applied. Takes no lock when nothing is."""
+        end = target_index(self._migrations, to)
+        if not self._pending(end):
+            return []
+        with self._exclusive():
+            pending = self._pending(end)
+            if pending:
+                self.prepare()
+            for done, migration in enumerate(pending):
+                self._progress(done, len(pending), migration.name)
+                self._apply(migration)
+            self._progress(len(pending), len(pending), "rights")
+            self.grant()
+        return [migration.name for migration in pending]
+
+    def down(self, to: str) -> list[str]:
+        """Undo every applied file after `to` (0 undoes all), newest first; return their names."""
+        keep = {migration.name for migration in self._migrations[: target_index(self._migrations, to)]}
+        with self._exclusive():
+            self._check()
+            ledger = self._ledger()
+            undo = [m for m in reversed(self._migrations) if m.name in ledger and m.name not in keep]
+            for done, migration in enumerate(undo):
+                self._progress(done, len(undo), migration.name)
+                self._revert(migration)
+        return [migration.name for migration in undo]
+
+    def grant(self) -> None:
+        """State the rights of the three roles anew; without those roles, do nothing."""
+        with self._conn.transaction():
+            self._conn.execute(_statements("grants.sql")["grant_rights"])
+
+    def prepare(self) -> None:
+        """Make the roles and the vector extension where they are missing and may be made."""
+        roles = _statements("roles.sql")
+        self._conn.execute(roles["make_roles"])
+        self._conn.execute(roles["make_extension"])
+        use_schema(self._conn, self.schema)
+
+    def _ledger(self) -> dict[str, tuple[str | None, datetime]]:
+        row = self._conn.execute(statement("has_ledger")).fetchone()
+        if row is None or not row[0]:
+            return {}
+        return {name: (digest, at) for name, digest, at in self._conn.execute(statement("ledger"))}
+
+    def _check(self) -> list[State]:
+        """Refuse a ledger that contradicts the files; return the states otherwise."""
+        states = self.status()
+        if unknown := [state.name for state in states if state.state == "unknown"]:
+            raise DatabaseNewerError(
+                f"the database has migrations that this cynic {__version__} does not know: {', '.join(unknown)}",
+                hint="use the version of cynic that migrated it, or a later one",
+                details={"unknown": unknown},
+            )
+        if edited := [state.name for state in states if state.state == "edited"]:
+            raise MigrationEditedError(
+                f"applied migrations read differently now: {', '.join(edited)}",
+                hint="a migration that was applied never changes; add a new one",
+                details={"edited": edited},
+            )
+        return states
+
+    def _pending(self, end: int) -> list[Migration]:
+        states = self._check()
+        names = {state.name for state in states if state.state == "pending"}
+        last_applied = max((s.name for s in states if s.state == "applied"), default="")
+        if gaps := sorted(name for name in names if name < last_applied):
+            raise MigrationOrderError(
+                f"never applied, though later ones were: {', '.join(gaps)}", details={"gaps": gaps}
+            )
+        return [m for m in self._migrations[:end] if m.name in names]
+
+    def _exclusive(self) -> _AdvisoryLock:
+        return _AdvisoryLock(self._conn, self.schema)
+
+    def _apply(self, migration: Migration) -> None:
+        started = time.monotonic()
+        self._run(migration, migration.up, "up", started)
+
+    def _revert(self, migration: Migration) -> None:
+        self._run(migration, migration.down, "down", time.monotonic())
+
+    def _run(self, migration: Migration, text: str, direction: str, started: float) -> None:
+        """One file in one transaction with its ledger row; waits for locks a few times, never long."""
+        for attempt in range(1, FILE_ATTEMPTS_MAX + 1):
+            try:
+                if migration.transactional:
+                    with self._conn.transaction():
+                        self._conn.execute(statement("become_owner"))
+                        self._execute(migration, text, direction, started)
+                else:
+                    self._execute(migration, text, direction, started)
+            except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
+                if attempt == FILE_ATTEMPTS_MAX:
+                    raise MigrationBusyError(
+                        f"{migration.name}: another session holds a lock it needs "
+                        f"(tried {attempt} times, {FILE_LOCK_TIMEOUT_MS} ms each)",
+                        hint="end long transactions (see pg_stat_activity) and migrate again",
+                    ) from error
+            else:
+                return
+
+    def _execute(self, migration: Migration, text: str, direction: str, started: float) -> None:
+        for index, one in enumerate(sqlfile.split(text), start=1):
+            try:
+                self._conn.execute(one.encode())
+            except (errors.LockNotAvailable, errors.DeadlockDetected):
+                raise
+            except psycopg.Error as error:
+                raise MigrationFailedError(
+                    f"{migration.name} ({direction}), statement {index}: {error.diag.message_primary or error}",
+                    hint=f"the statement begins: {_first_line(one)}",
+                    details={"migration": migration.name, "statement": index, "sqlstate": error.sqlstate},
+                ) from error
+        if direction == "up":
+            self._conn.execute(statement("record"), _ledger_row(migration, started))
+        elif self._ledger():
+            self._conn.execute(statement("forget"), {"name": migration.name})
+
+
+def _ledger_row(migration: Migration, started: float) -> dict[str, object]:
+    duration_ms = round((time.monotonic() - started) * 1000)
+    return {
+        "name": migration.name,
+        "sha256": migration.sha256,
+        "duration_ms": duration_ms,
+        "app_version": __version__,
+    }
+
+
+def _first_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("--")]
+    return lines[0][:120] if lines else ""
+
+
+class _AdvisoryLock:
+    """The session lock of one schema's runners; waits politely, gives up after ten minutes."""
+
+    def __init__(self, conn: psycopg.Connection, schema: str) -> None:
+        self._conn = conn
+        digest = hashlib.sha256(f"cynic migrations of {schema}".encode()).digest()
+        self._parameters = {"key": int.from_bytes(digest[:8], "big", signed=True)}
+
+    def __enter__(self) -> None:
+        self._conn.execute(
+            statement("session_limits"), {"lock_timeout": f"{FILE_LOCK_TIMEOUT_MS}ms"}
+        )
+        deadline = time.monotonic() + LOCK_WAIT_SECONDS_MAX
+        while not self._ask("try_lock"):
+            if time.monotonic() > deadline:
+                raise MigrationBusyError(
+                    f"another process has been migrating for {LOCK_WAIT_SECONDS_MAX} s"
+                )
+            time.sleep(LOCK_POLL_SECONDS)
+
+    def __exit__(self, *_: object) -> None:
+        if not self._conn.closed and not self._conn.broken:
+            self._ask("unlock")
+
+    def _ask(self, name: str) -> bool:
+        row = self._conn.execute(statement(name), self._parameters).fetchone()
+        return bool(row and row[0])
+
+
+def script(to: str | None = None, schema: str | None = None) -> Iterator[str]:
+    """The whole migration as SQL text for one psql session: roles, files with their ledger rows, rights.
+
+    For a database that is empty: the script does not look at what is there, and stops at the first error.
+    """
+    migrations = packaged()[: target_index(packaged(), to)]
+    yield f"-- cynic {__version__}: {len(migrations)} migrations for an empty database, for one psql session\n"
+    yield "\\set ON_ERROR_STOP on\nSET client_min_messages = warning;\n"
+    if schema is not None:
+        name = sql.Identifier(schema).as_string()
+        yield f"CREATE SCHEMA IF NOT EXISTS {name};\nSET search_path = {name};\n"
+    roles = _statements("roles.sql")
+    yield f"{roles['make_roles']};\n{roles['make_extension']};\n"
+    for migration in migrations:
+        yield f"\n-- {migration.name}\n"
+        body = f"{migration.up.strip()}\n{_literal_record(migration)}\n"
+        owner = f"{statement('become_owner')} \\g /dev/null\n"
+        yield f"BEGIN;\n{owner}{body}COMMIT;\n" if migration.transactional else body
+    yield f"\n{_statements('grants.sql')['grant_rights']};\n"
+
+
+def _literal_record(migration: Migration) -> str:
+    values = [migration.name, migration.sha256, __version__]
+    literals = sql.SQL(", ").join(map(sql.Literal, values)).as_string()
+    return f"INSERT INTO _migrations (name, sha256, app_version) VALUES ({literals});"
