@@ -87,7 +87,7 @@ class Report:
         return not (self.missing or self.extra or self.changed)
 
     def lines(self) -> Iterator[str]:
-        """The differences for a reader: `-` missing, `+` extra, `~` changed, `!` a warning."""
+        """Tell the differences to a reader: `-` missing, `+` extra, `~` changed, `!` a warning."""
         for line in self.missing:
             yield f"- {line}"
         for line in self.extra:
@@ -112,7 +112,7 @@ class Report:
         return f"schema {self.schema}: {found}{tail}"
 
     def as_document(self) -> dict[str, object]:
-        """The report as JSON values."""
+        """Give the report as JSON values."""
         return {
             "ok": self.ok,
             "schema": self.schema,
@@ -138,7 +138,7 @@ def picture(conn: psycopg.Connection, schema: str | None = None) -> list[str]:
 
 
 def expected() -> dict[str, str]:
-    """The object and its definition for every line of the installed snapshot."""
+    """Read the installed snapshot: every object with its definition."""
     try:
         text = SNAPSHOT.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -196,12 +196,13 @@ def _objects(conn: psycopg.Connection, schema: str) -> dict[str, str]:
     statements = _statements()
     # Rolled back, so that the settings made for the duration of the reading leave no trace.
     with conn.transaction(force_rollback=True):
+        conn.execute(statements["fix_output"])
         row = conn.execute(statements["namespace"], {"schema": schema}).fetchone()
         if row is None:
             raise NoSuchSchemaError(f"there is no schema {schema}", details={"schema": schema})
         namespace, ident, extension = cast("tuple[int, str, str | None]", row)
         path = ident if extension in {None, ident} else f"{ident}, {extension}"
-        conn.execute(statements["fix_output"], {"path": path})
+        conn.execute(statements["set_path"], {"path": path})
         parameters = {
             "namespace": namespace,
             "schema_ident": ident,

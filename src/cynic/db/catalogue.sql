@@ -10,6 +10,15 @@
 -- NULL when the search_path names no schema that exists.
 SELECT current_schema();
 
+-- name: fix_output
+-- Settings of the session must not show in the picture.
+SELECT set_config('quote_all_identifiers', 'off', true),
+       set_config('DateStyle', 'ISO, YMD', true),
+       set_config('IntervalStyle', 'postgres', true),
+       set_config('TimeZone', 'UTC', true),
+       set_config('extra_float_digits', '1', true),
+       set_config('bytea_output', 'hex', true);
+
 -- name: namespace
 -- The schema to be read, NULL when there is none; the name as it stands in SQL, and the one of the vector extension.
 SELECT n.oid, quote_ident(n.nspname), quote_ident(x.nspname)
@@ -18,15 +27,8 @@ LEFT JOIN pg_extension AS e ON e.extname = 'vector'
 LEFT JOIN pg_namespace AS x ON x.oid = e.extnamespace
 WHERE n.nspname = %(schema)s;
 
--- name: fix_output
--- Settings of the session must not show in the picture.
-SELECT set_config('search_path', %(path)s, true),
-       set_config('quote_all_identifiers', 'off', true),
-       set_config('DateStyle', 'ISO, YMD', true),
-       set_config('IntervalStyle', 'postgres', true),
-       set_config('TimeZone', 'UTC', true),
-       set_config('extra_float_digits', '1', true),
-       set_config('bytea_output', 'hex', true);
+-- name: set_path
+SELECT set_config('search_path', %(path)s, true);
 
 -- name: roles
 -- Which of the three roles this cluster has.
