@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -28,13 +29,23 @@ class NotLoopbackError(UsageError):
 def up(host: str, port: int) -> None:
     """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it."""
     refuse_open_address(host)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     # The web framework takes as long to import as a server takes to start: do both at once.
     imports = threading.Thread(target=_import_framework, daemon=True)
     imports.start()
-    with open_database() as database:
-        _migrate(database)
-        imports.join()
-        _serve(database, host, port)
+    try:
+        with open_database() as database:
+            _migrate(database)
+            imports.join()
+            _serve(database, host, port)
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def _interrupt(*_: object) -> None:
+    """Turn a request to end into Ctrl-C, so that the database is stopped as well."""
+    raise KeyboardInterrupt
 
 
 def refuse_open_address(host: str) -> None:

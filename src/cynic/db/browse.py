@@ -251,9 +251,9 @@ class _Builder:
         conditions = [self._filter(condition) for condition in self.query.filters]
         if self.query.cursor is not None:
             conditions.append(self._after(_decode(self.order, self.query.cursor)))
-        columns = [sql.Identifier(name) for name in self.shown]
-        keys = [sql.SQL("{}::text").format(sql.Identifier(s.column)) for s in self.order]
-        statement = sql.SQL("SELECT {} FROM {}").format(
+        columns = [sql.Identifier("t", name) for name in self.shown]
+        keys = [sql.SQL("{}::text").format(sql.Identifier("t", s.column)) for s in self.order]
+        statement = sql.SQL("SELECT {} FROM {} AS t").format(
             sql.SQL(", ").join([*columns, *keys]), sql.Identifier(self.query.table)
         )
         if conditions:
@@ -264,7 +264,7 @@ class _Builder:
         return statement + sql.SQL(" LIMIT ") + self._value(self.query.limit + 1, "bigint"), self.parameters
 
     def _filter(self, condition: Filter) -> sql.Composed:
-        column = sql.Identifier(condition.column)
+        column = sql.Identifier("t", condition.column)
         if condition.value is None:
             if condition.operator not in {"=", "!="}:
                 raise BadFilterError(f"NULL compares with = and != only, not {condition.operator}")
@@ -284,7 +284,7 @@ class _Builder:
         alternatives: list[sql.Composable] = []
         equal: list[sql.Composable] = []
         for sort, value in zip(self.order, values, strict=True):
-            column = sql.Identifier(sort.column)
+            column = sql.Identifier("t", sort.column)
             kind = self.types[sort.column]
             if value is None:  # NULLs are last: nothing of this column comes after one
                 equal.append(sql.SQL("{} IS NULL").format(column))
@@ -305,7 +305,7 @@ class _Builder:
 
 def _direction(sort: Sort) -> sql.Composed:
     way: LiteralString = "{} DESC NULLS LAST" if sort.descending else "{} ASC NULLS LAST"
-    return sql.SQL(way).format(sql.Identifier(sort.column))
+    return sql.SQL(way).format(sql.Identifier("t", sort.column))
 
 
 def _escape(text: str) -> str:
