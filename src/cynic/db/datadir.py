@@ -259,14 +259,19 @@ def socket_dir(location: Location) -> Path:
     return made
 
 
-def clear_stale_pid(location: Location, postgres: Path) -> None:
-    """With the lock held: wait until no process of an old server is left, then remove its postmaster.pid.
+def clear_stale_locks(location: Location, postgres: Path, socket_folder: Path) -> None:
+    """With our lock held: wait until no process of an old server is left, then remove its lock files.
 
-    A process is an old server's only if it runs a program called postgres inside the data folder; what the
-    file says proves nothing, since its number may belong to any other process by now.
+    A process is an old server's only if it runs a program called postgres inside the data folder. What the
+    files say proves nothing: their number may belong to any other process by now, or to a dead one that
+    nobody has collected yet, and PostgreSQL would take either for a live server.
     """
-    pid_file = location.data_dir / "postmaster.pid"
-    if not pid_file.exists():
+    stale = [
+        location.data_dir / "postmaster.pid",
+        socket_folder / f"{SOCKET_NAME}.lock",
+        socket_folder / SOCKET_NAME,
+    ]
+    if not any(file.exists() for file in stale):
         return
     deadline = time.monotonic() + GONE_WAIT_SECONDS
     while left := _processes_inside(location.data_dir, postgres):
@@ -276,7 +281,8 @@ def clear_stale_pid(location: Location, postgres: Path) -> None:
                 hint="stop it; cynic does not signal a server it did not start",
             )
         time.sleep(0.05)
-    pid_file.unlink(missing_ok=True)
+    for file in stale:
+        file.unlink(missing_ok=True)
 
 
 def _processes_inside(data_dir: Path, postgres: Path) -> list[int]:

@@ -210,8 +210,9 @@ def _launch(
     if not datadir.check_version(location, binaries):
         say(f"making a PostgreSQL {binaries.version} in {location.data_dir} …")
         datadir.create_cluster(location, bin_dir)
-    datadir.clear_stale_pid(location, bin_dir / "postgres")
-    datadir.write_conf(location, datadir.socket_dir(location), options)
+    socket_dir = datadir.socket_dir(location)
+    datadir.clear_stale_locks(location, bin_dir / "postgres", socket_dir)
+    datadir.write_conf(location, socket_dir, options)
     user = location.user
     ids = (str(user.uid), str(user.gid)) if user.switch else ("-1", "-1")
     command = [sys.executable, "-S", "-E", str(datadir.__file__).replace("datadir.py", "supervise.py")]

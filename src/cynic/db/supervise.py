@@ -26,6 +26,7 @@ PR_SET_PDEATHSIG = 1
 FAST_STOP_SECONDS = 60
 RESTARTS_MAX = 5
 RESTART_WINDOW_SECONDS = 60.0
+RESTART_PAUSE_SECONDS = 0.2
 LOG_BYTES_MAX = 10 * 1024 * 1024
 
 
@@ -53,10 +54,11 @@ class Supervisor:
                 return 1
             # From this thread, which lives as long as the process: the death signal hangs on it.
             self._server = self._start()
-            print(self._server.pid, flush=True)
             code = self._server.wait()
-            if code and len(starts) == 1 and time.monotonic() - now < 1 and not self._stopping.is_set():
+            if code > 0 and len(starts) == 1 and time.monotonic() - now < 1:
                 return 1  # it never ran: starting again would not help
+            # Orphaned backends of a killed server need a moment to notice; until then a new one refuses to start.
+            self._stopping.wait(RESTART_PAUSE_SECONDS * len(starts))
         return 0
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -1,0 +1,10 @@
+"""The shape of a JSON value, as a jsonb column gives it and takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | Sequence[JSON] | Mapping[str, JSON]"
+JSONObject: TypeAlias = Mapping[str, JSON]
+JSONArray: TypeAlias = Sequence[JSON]
