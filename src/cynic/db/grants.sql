@@ -12,7 +12,7 @@ DECLARE
     -- Only what the ledger's owner owns is ours: a shared schema may hold other people's tables.
     v_owner CONSTANT oid := (
         SELECT c.relowner FROM pg_catalog.pg_class AS c
-        WHERE c.relnamespace = v_schema::regnamespace AND c.relname = '_migrations');
+        WHERE c.relnamespace = quote_ident(v_schema)::regnamespace AND c.relname = '_migrations');
     v_relation record;
     v_function regprocedure;
 BEGIN
@@ -23,7 +23,7 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO cynic_app, cynic_reader', v_schema);
     FOR v_relation IN
         SELECT c.relname AS name, c.relkind AS kind FROM pg_catalog.pg_class AS c
-        WHERE c.relnamespace = v_schema::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner = v_owner
+        WHERE c.relnamespace = quote_ident(v_schema)::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S') AND c.relowner = v_owner
         ORDER BY c.relname
     LOOP
         EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, cynic_app, cynic_reader', v_relation.name);
@@ -47,7 +47,7 @@ BEGIN
     END LOOP;
     FOR v_function IN
         SELECT p.oid::regprocedure FROM pg_catalog.pg_proc AS p
-        WHERE p.pronamespace = v_schema::regnamespace AND p.prosecdef AND p.proowner = v_owner
+        WHERE p.pronamespace = quote_ident(v_schema)::regnamespace AND p.prosecdef AND p.proowner = v_owner
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_function);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO cynic_app', v_function);

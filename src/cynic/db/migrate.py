@@ -219,7 +219,7 @@ class Migrator:
                 self._progress(done, len(pending), migration.name)
                 self._apply(migration)
             self._progress(len(pending), len(pending), "rights")
-            self.grant()
+            self._grant()
         return [migration.name for migration in pending]
 
     def down(self, to: str) -> list[str]:
@@ -236,6 +236,10 @@ class Migrator:
 
     def grant(self) -> None:
         """State the rights of the three roles anew; without those roles, do nothing."""
+        with self._exclusive():
+            self._grant()
+
+    def _grant(self) -> None:
         with self._conn.transaction():
             self._conn.execute(_statements("grants.sql")["grant_rights"])
 

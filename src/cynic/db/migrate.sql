@@ -48,7 +48,7 @@ WHERE owner.rolname <> current_user
   AND pg_has_role(owner.oid, 'SET')
   AND owner.oid = coalesce(
       (SELECT c.relowner FROM pg_class AS c
-       WHERE c.relname = '_migrations' AND c.relnamespace = current_schema()::regnamespace),
+       WHERE c.relname = '_migrations' AND c.relnamespace = quote_ident(current_schema())::regnamespace),
       (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = 'cynic_owner'));
 
 -- name: may_be
@@ -59,7 +59,7 @@ SELECT EXISTS (
 
 -- name: tables
 SELECT c.relname FROM pg_class AS c
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'p')
   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e');
 
 -- name: app_limits

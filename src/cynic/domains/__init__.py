@@ -1,0 +1,1 @@
+"""Twelve domains, one per section of the schema; none imports another."""

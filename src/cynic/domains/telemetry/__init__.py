@@ -1,0 +1,23 @@
+"""What ran and how long it took: traces with their spans, usage of tools and models, hourly sums.
+
+Traces come in by OpenTelemetry or from the service itself; usage rows count calls and tokens; snapshots and
+hourly values are what is left when the detail is gone.
+
+Invariants: a span is unique within its trace and goes with it; durations, tokens, counts and costs are never
+negative; a cost is NULL when the price is not known, never 0.
+
+Retention: traces with their spans 7 days; usage and snapshots 30 days; hourly values are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLES: Final = (
+    "llm_usage",
+    "spans",
+    "telemetry_hourly",
+    "telemetry_snapshots",
+    "tool_usage",
+    "traces",
+)
