@@ -1,0 +1,1 @@
+"""Writes what follows from the migrations: the schema's picture, the row types and the reference."""
