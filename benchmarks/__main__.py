@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from benchmarks import help_start, migrations, up
-from benchmarks.measure import Result
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Result
 
 ALL = {"migrations": migrations.run, "up": up.run, "help": help_start.run}
 

@@ -26,5 +26,8 @@ def run() -> Iterator[Result]:
         lambda: timed(str(cynic), "--help"), lambda: timed(sys.executable, "-c", "pass"), ROUNDS
     )
     yield Result(
-        what="cynic --help vs python -c pass", ours_seconds=ours, limit_seconds=limit, more_seconds_max=0.15
+        what="cynic --help vs python -c pass",
+        ours_seconds=ours,
+        limit_seconds=limit,
+        more_seconds_max=0.15,
     )

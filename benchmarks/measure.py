@@ -35,7 +35,9 @@ class Result:
     def reached(self) -> bool:
         """Whether every bar holds."""
         ratio_holds = self.ratio_max is None or self.ratio <= self.ratio_max
-        return ratio_holds and (self.more_seconds_max is None or self.more_seconds <= self.more_seconds_max)
+        return ratio_holds and (
+            self.more_seconds_max is None or self.more_seconds <= self.more_seconds_max
+        )
 
     def line(self) -> str:
         """The result as one line of the printed table."""
@@ -47,7 +49,9 @@ class Result:
         )
 
 
-def paired(ours: Callable[[], float], limit: Callable[[], float], rounds: int) -> tuple[float, float]:
+def paired(
+    ours: Callable[[], float], limit: Callable[[], float], rounds: int
+) -> tuple[float, float]:
     """Run both in turn, the order swapped every round; each returns its own seconds. Medians."""
     first: list[float] = []
     second: list[float] = []

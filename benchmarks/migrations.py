@@ -38,7 +38,9 @@ def _compare(address: str) -> Result:
     def new_database() -> str:
         name = f"bench_{next(numbers)}"
         with psycopg.connect(address, autocommit=True) as conn:
-            conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            conn.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+            )
         return conninfo.make_conninfo(address, dbname=name)
 
     def ours() -> float:
@@ -54,7 +56,9 @@ def _compare(address: str) -> Result:
         target = new_database()
         command = [psql, "-X", "-q", "-d", target]
         return seconds(
-            lambda: subprocess.run(command, input=text, text=True, check=True, stdout=subprocess.DEVNULL)
+            lambda: subprocess.run(
+                command, input=text, text=True, check=True, stdout=subprocess.DEVNULL
+            )
         )
 
     packaged()

@@ -60,7 +60,9 @@ def _up() -> float:
         environment["CYNIC_HOME"] = folder
         command = [str(Path(sys.executable).with_name("cynic")), "up", "--port", "0"]
         started = time.perf_counter()
-        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, env=environment, stderr=subprocess.PIPE, text=True
+        ) as process:
             try:
                 return _ready(process) - started
             finally:
@@ -72,7 +74,9 @@ def _ready(process: subprocess.Popen[str]) -> float:
     """When /readyz first answered 200."""
     for line in process.stderr or ():
         if match := re.search(r"http://\S+", line):
-            with urllib.request.urlopen(f"{match.group()}/readyz", timeout=WAIT_SECONDS_MAX) as answer:
+            with urllib.request.urlopen(
+                f"{match.group()}/readyz", timeout=WAIT_SECONDS_MAX
+            ) as answer:
                 answer.read()
             return time.perf_counter()
     raise RuntimeError("cynic up ended before it was ready")

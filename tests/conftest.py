@@ -29,11 +29,20 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
 for _name in list(os.environ):
-    if _name.startswith(("PG", "CYNIC_")) and not _name.startswith("CYNIC_TEST_") and _name != "CYNIC_GOLDEN":
+    if (
+        _name.startswith(("PG", "CYNIC_"))
+        and not _name.startswith("CYNIC_TEST_")
+        and _name != "CYNIC_GOLDEN"
+    ):
         del os.environ[_name]
 os.environ.pop("DATABASE_URL", None)
 
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60"}
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+}
 
 
 def pytest_report_header() -> str:
@@ -76,7 +85,9 @@ def template(server: EmbeddedServer, admin: psycopg.Connection) -> str:
 
 
 @pytest.fixture(scope="session")
-def make_database(server: EmbeddedServer, admin: psycopg.Connection) -> Iterator[Callable[..., str]]:
+def make_database(
+    server: EmbeddedServer, admin: psycopg.Connection
+) -> Iterator[Callable[..., str]]:
     """Make databases (cloned from a template, or empty) and drop them at the end of the session."""
     made: list[str] = []
 
@@ -89,7 +100,9 @@ def make_database(server: EmbeddedServer, admin: psycopg.Connection) -> Iterator
 
     yield make
     for name in made:
-        admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        admin.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )
 
 
 @pytest.fixture(scope="session")

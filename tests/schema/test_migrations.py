@@ -65,7 +65,9 @@ def test_every_step_up_down_and_up_again_gives_the_same_catalogue(conn: psycopg.
         previous = packaged()[target_index(packaged(), migration.name) - 2].name
         assert migrator.down("0" if migration == packaged()[0] else previous) == [migration.name]
         migrator.grant()
-        assert without_grants(catalogue.picture(conn, "public")) == without_grants(before), migration.name
+        assert without_grants(catalogue.picture(conn, "public")) == without_grants(before), (
+            migration.name
+        )
         assert migrator.up(migration.name) == [migration.name]
         assert catalogue.picture(conn, "public") == after, migration.name
         before = after
@@ -90,7 +92,9 @@ def test_a_number_means_all_its_files_and_a_name_one(conn: psycopg.Connection) -
     assert Migrator(conn).up("002") == ["001_initial", "002_knowledge_fts"]
 
 
-def test_up_twice_applies_nothing_and_takes_no_lock(conn: psycopg.Connection, empty_database: str) -> None:
+def test_up_twice_applies_nothing_and_takes_no_lock(
+    conn: psycopg.Connection, empty_database: str
+) -> None:
     Migrator(conn).up()
     with psycopg.connect(empty_database, autocommit=True) as other:
         # Somebody else holds the runner's lock for ever; a complete schema does not need it.
@@ -105,7 +109,10 @@ def test_an_edited_file_is_reported_by_name(conn: psycopg.Connection) -> None:
     with pytest.raises(MigrationEditedError, match="002_knowledge_fts"):
         Migrator(conn, migrations=edited).up()
     assert [s.state for s in Migrator(conn, migrations=edited).status()][:4] == [
-        "applied", "edited", "applied", "pending",
+        "applied",
+        "edited",
+        "applied",
+        "pending",
     ]
 
 
@@ -125,9 +132,14 @@ def test_a_gap_is_refused(conn: psycopg.Connection) -> None:
 def test_a_failing_statement_is_named_and_leaves_whole_files_only(conn: psycopg.Connection) -> None:
     first, second, *_ = packaged()
     broken = changed(second, up="CREATE TABLE half (n integer);\nSELECT 1 / 0;\n")
-    with pytest.raises(MigrationFailedError, match=r"002_knowledge_fts \(up\), statement 2: division by zero"):
+    with pytest.raises(
+        MigrationFailedError, match=r"002_knowledge_fts \(up\), statement 2: division by zero"
+    ):
         Migrator(conn, migrations=(first, broken)).up()
-    assert conn.execute("SELECT to_regclass('half'), count(*) FROM _migrations").fetchone() == (None, 1)
+    assert conn.execute("SELECT to_regclass('half'), count(*) FROM _migrations").fetchone() == (
+        None,
+        1,
+    )
 
 
 def test_a_reader_that_stays_makes_a_migration_give_up_and_leave_nothing(
@@ -159,7 +171,9 @@ def test_a_file_may_leave_the_transaction(conn: psycopg.Connection) -> None:
 
 def start_runner(dsn: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [CYNIC, "--database", dsn, "db", "migrate"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [CYNIC, "--database", dsn, "db", "migrate"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
@@ -200,10 +214,15 @@ def assert_complete(dsn: str, schema: str = "public") -> None:
         assert {s.state for s in Migrator(conn, schema).status()} == {"applied"}
 
 
-def test_the_offline_script_gives_the_same_as_the_runner(empty_database: str, pg_major: int) -> None:
+def test_the_offline_script_gives_the_same_as_the_runner(
+    empty_database: str, pg_major: int
+) -> None:
     subprocess.run(
         [program("psql", pg_major), "-X", "-q", "-d", empty_database],
-        input="".join(script()), text=True, check=True, stdout=subprocess.DEVNULL,
+        input="".join(script()),
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     assert_complete(empty_database)
 
@@ -211,12 +230,17 @@ def test_the_offline_script_gives_the_same_as_the_runner(empty_database: str, pg
 def test_the_offline_script_in_a_schema_of_its_own(empty_database: str, pg_major: int) -> None:
     subprocess.run(
         [program("psql", pg_major), "-X", "-q", "-d", empty_database],
-        input="".join(script(schema="Odd Name")), text=True, check=True, stdout=subprocess.DEVNULL,
+        input="".join(script(schema="Odd Name")),
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
     assert_complete(empty_database, "Odd Name")
 
 
-def test_a_schema_without_public_names_public_nowhere(conn: psycopg.Connection, empty_database: str) -> None:
+def test_a_schema_without_public_names_public_nowhere(
+    conn: psycopg.Connection, empty_database: str
+) -> None:
     conn.execute("DROP SCHEMA public")
     Migrator(conn, "x").up()
     assert_complete(empty_database, "x")
@@ -239,7 +263,9 @@ def test_a_schema_without_public_names_public_nowhere(conn: psycopg.Connection, 
     assert named == []
 
 
-def test_two_tenants_in_one_database_each_have_all_of_it(conn: psycopg.Connection, empty_database: str) -> None:
+def test_two_tenants_in_one_database_each_have_all_of_it(
+    conn: psycopg.Connection, empty_database: str
+) -> None:
     Migrator(conn, "one").up()
     with psycopg.connect(empty_database, autocommit=True) as other:
         Migrator(other, "two").up()
@@ -259,15 +285,19 @@ UPGRADES: dict[str, list[str]] = {
     ],
     "047_metrics_infrastructure": [
         "SELECT update_budget(1.23456789)",
-        "INSERT INTO dog_votes (dog_name, item_type, item_id, vote_score, confidence) "
-        "VALUES ('Guardian', 'judgment', 'jdg_1', 0.9, 0.5)",
+        (
+            "INSERT INTO dog_votes (dog_name, item_type, item_id, vote_score, confidence) "
+            "VALUES ('Guardian', 'judgment', 'jdg_1', 0.9, 0.5)"
+        ),
     ],
 }
 CORE_ROWS = [
     "INSERT INTO users (username, wallet_address) VALUES ('ada', 'w1'), ('bob', NULL), (NULL, NULL)",
-    "INSERT INTO judgments (judgment_id, user_id, item_type, item_content, item_hash, q_score, confidence, verdict, axiom_scores) "
-    "SELECT 'jdg_' || n, (SELECT id FROM users WHERE username = 'ada'), 'code', 'text ' || n, 'h' || n, n, 0.618, 'GROWL', "
-    "'{\"PHI\": 50}' FROM generate_series(1, 50) AS n",
+    (
+        "INSERT INTO judgments (judgment_id, user_id, item_type, item_content, item_hash, q_score, confidence, verdict, axiom_scores) "
+        "SELECT 'jdg_' || n, (SELECT id FROM users WHERE username = 'ada'), 'code', 'text ' || n, 'h' || n, n, 0.618, 'GROWL', "
+        "'{\"PHI\": 50}' FROM generate_series(1, 50) AS n"
+    ),
     "INSERT INTO feedback (judgment_id, user_id, outcome) SELECT 'jdg_1', id, 'correct' FROM users WHERE username = 'ada'",
     "INSERT INTO knowledge (knowledge_id, source_type, summary, insights) VALUES ('kno_1', 'code', 'trees grow', '[\"roots deepen\"]')",
     "INSERT INTO patterns (pattern_id, category, name, confidence) VALUES ('pat_1', 'c', 'n', 0.3)",
@@ -284,14 +314,20 @@ def test_an_upgrade_keeps_the_data_that_is_there(conn: psycopg.Connection, versi
     after = rows_by_table(conn)
     for table, rows in before.items():
         # Columns may have come; those that were there are as they were, in every row.
-        kept = [{name: new[name] for name in old} for old, new in zip(rows, after[table], strict=True)]
+        kept = [
+            {name: new[name] for name in old} for old, new in zip(rows, after[table], strict=True)
+        ]
         assert kept == rows, table
-    assert conn.execute("SELECT count(*) FROM pg_constraint WHERE NOT convalidated").fetchone() == (0,)
+    assert conn.execute("SELECT count(*) FROM pg_constraint WHERE NOT convalidated").fetchone() == (
+        0,
+    )
     found = conn.execute(
         "SELECT knowledge_id FROM knowledge WHERE search_vector @@ websearch_to_tsquery('english', 'growing root')"
     ).fetchall()
     assert found == [("kno_1",)]
-    assert conn.execute("SELECT sum(q_score), count(DISTINCT user_id) FROM judgments").fetchone() == (1275, 1)
+    assert conn.execute(
+        "SELECT sum(q_score), count(DISTINCT user_id) FROM judgments"
+    ).fetchone() == (1275, 1)
 
 
 def rows_by_table(conn: psycopg.Connection) -> dict[str, list[dict[str, Any]]]:
@@ -308,7 +344,7 @@ def rows_by_table(conn: psycopg.Connection) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_migrate_as_an_owner_without_superuser_rights(
-    make_database: Callable[..., str], admin: psycopg.Connection
+    make_database: Callable[..., str],
 ) -> None:
     dsn = make_database()
     with psycopg.connect(dsn, autocommit=True) as setup:
@@ -318,9 +354,9 @@ def test_migrate_as_an_owner_without_superuser_rights(
         try:
             setup.execute("SET ROLE plain_owner")
             Migrator(setup).up()
-            assert setup.execute("SELECT tableowner FROM pg_tables WHERE tablename = 'judgments'").fetchone() == (
-                "plain_owner",
-            )
+            assert setup.execute(
+                "SELECT tableowner FROM pg_tables WHERE tablename = 'judgments'"
+            ).fetchone() == ("plain_owner",)
         finally:
             setup.execute("RESET ROLE")
             setup.execute("DROP OWNED BY plain_owner")

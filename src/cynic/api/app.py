@@ -13,7 +13,7 @@ from cynic.api.health import router as health
 from cynic.api.problems import install
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from cynic.db.connect import Database
 
@@ -25,7 +25,7 @@ def create_app(database: Database) -> FastAPI:
     """The service over one database whose schema is up to date."""
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         with _pool(database) as pool:
             app.state.pool = pool
             app.state.database = database

@@ -11,7 +11,13 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
-from cynic.base.errors import CynicError, InvalidDataError, NotFoundError, UnavailableError, UsageError
+from cynic.base.errors import (
+    CynicError,
+    InvalidDataError,
+    NotFoundError,
+    UnavailableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +50,9 @@ def problem(
         "trace_id": trace_id(request),
         **(more or {}),
     }
-    headers = {"Retry-After": RETRY_AFTER_SECONDS} if status == UnavailableError.http_status else None
+    headers = (
+        {"Retry-After": RETRY_AFTER_SECONDS} if status == UnavailableError.http_status else None
+    )
     return JSONResponse(document, status, headers, MEDIA_TYPE)
 
 

@@ -21,16 +21,38 @@ CELL_WIDTH_MAX = 40
 
 @click.command()
 @click.argument("table", required=False)
-@click.option("--where", "filters", multiple=True, metavar="FILTER", help="q_score>=80, name~spam, tags has x, user_id=NULL; may be repeated.")
-@click.option("--sort", "sorts", multiple=True, metavar="COLUMN", help="Order by a column; -COLUMN from large to small.")
+@click.option(
+    "--where",
+    "filters",
+    multiple=True,
+    metavar="FILTER",
+    help="q_score>=80, name~spam, tags has x, user_id=NULL; may be repeated.",
+)
+@click.option(
+    "--sort",
+    "sorts",
+    multiple=True,
+    metavar="COLUMN",
+    help="Order by a column; -COLUMN from large to small.",
+)
 @click.option("--columns", metavar="A,B", help="Which columns; all by default.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="Rows of a page.")
-@click.option("--after", "cursor", metavar="CURSOR", help="The cursor that the page before ended with.")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="Rows of a page."
+)
+@click.option(
+    "--after", "cursor", metavar="CURSOR", help="The cursor that the page before ended with."
+)
 @click.option("--all", "everything", is_flag=True, help="Every page, for an export.")
-@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    default="table",
+    show_default=True,
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @schema_option
-def browse(
+def browse(  # noqa: PLR0913  # one argument for each option
     *,
     table: str | None,
     filters: tuple[str, ...],
@@ -72,7 +94,12 @@ def _list(found: Iterable[object], form: str) -> None:
 
     relations = [relation for relation in found if isinstance(relation, Relation)]
     if form != "table":
-        emit([{"table": r.name, "rows_estimate": r.rows_estimate, "comment": r.comment} for r in relations])
+        emit(
+            [
+                {"table": r.name, "rows_estimate": r.rows_estimate, "comment": r.comment}
+                for r in relations
+            ]
+        )
         return
     for relation in relations:
         click.echo(f"{relation.name:32} {relation.comment or ''}"[:140])
@@ -110,7 +137,11 @@ def _show_csv(pages: Iterable[Page]) -> None:
 
 def _field(value: object) -> object:
     """JSON as JSON, a missing value as an empty field, the rest as text."""
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
+    return (
+        json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, dict | list)
+        else value
+    )
 
 
 def _show_table(pages: Iterable[Page], query: Query) -> None:
@@ -124,7 +155,7 @@ def _show_table(pages: Iterable[Page], query: Query) -> None:
         for name in page.columns:
             shown.add_column(name, overflow="ellipsis", max_width=CELL_WIDTH_MAX, no_wrap=True)
         for row in page.rows:
-            shown.add_row(*(Text("–" if value is None else str(_field(value))) for value in row))
+            shown.add_row(*(Text("NULL" if value is None else str(_field(value))) for value in row))
         console.print(shown)
         if page.cursor:
             say(f"more: --after {page.cursor}")

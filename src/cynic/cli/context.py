@@ -12,7 +12,7 @@ import click
 from cynic.base.settings import Settings, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from cynic.db.connect import Database
 
@@ -31,7 +31,7 @@ def settings(schema: str | None = None) -> Settings:
 
 
 @contextmanager
-def open_database(schema: str | None = None) -> Iterator[Database]:
+def open_database(schema: str | None = None) -> Generator[Database]:
     """The database of this command, started first if it is the embedded one."""
     from cynic.db.connect import database
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
         "status": ("cynic.cli.db:status", "List the migrations and whether each is applied."),
         "verify": ("cynic.cli.db:verify", "Compare the live schema with the contract."),
         "browse": ("cynic.cli.browse:browse", "Read any table: filter, sort, page, export."),
-        "retention": ("cynic.cli.retention:retention", "Delete what has outlived its retention rule."),
+        "retention": (
+            "cynic.cli.retention:retention",
+            "Delete what has outlived its retention rule.",
+        ),
         "backup": ("cynic.cli.db:backup", "Write a checked backup to a file."),
         "restore": ("cynic.cli.db:restore", "Restore a backup into an empty database."),
         "url": ("cynic.cli.db:url", "Show how to connect, and where the data is."),
@@ -36,7 +39,9 @@ def db() -> None:
 
 @click.command()
 @click.option("--to", metavar="NNN", help="Last migration to apply: a number or a full name.")
-@click.option("--sql", "as_sql", is_flag=True, help="Print the SQL for an empty database; connect to none.")
+@click.option(
+    "--sql", "as_sql", is_flag=True, help="Print the SQL for an empty database; connect to none."
+)
 @schema_option
 @json_option
 def migrate(*, to: str | None, as_sql: bool, schema: str | None, as_json: bool) -> None:
@@ -67,7 +72,10 @@ def migrate(*, to: str | None, as_sql: bool, schema: str | None, as_json: bool) 
 
 @click.command()
 @click.option(
-    "--to", metavar="NNN", required=True, help="Last migration to keep: a number or a full name; 0 keeps none."
+    "--to",
+    metavar="NNN",
+    required=True,
+    help="Last migration to keep: a number or a full name; 0 keeps none.",
 )
 @schema_option
 @json_option
@@ -184,5 +192,7 @@ def shell(arguments: tuple[str, ...]) -> None:
     with open_database() as database:
         psql = program("psql")
         # The pager and the like belong to the person at the terminal: psql inherits everything.
-        done = subprocess.run([psql, "-d", database.conninfo, *arguments], check=False, env=os.environ)
+        done = subprocess.run(
+            [psql, "-d", database.conninfo, *arguments], check=False, env=os.environ
+        )
     click.get_current_context().exit(done.returncode)

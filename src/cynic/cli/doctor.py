@@ -77,7 +77,9 @@ def _embedded(chosen: Settings) -> Iterator[Check]:
     yield Check("home", ok=True, found=str(chosen.home))
     yield Check("data", ok=True, found=str(location.data_dir))
     yield Check("server was", ok=True, found=str(status(chosen.home)))
-    root = next(folder for folder in (location.data_dir, *location.data_dir.parents) if folder.exists())
+    root = next(
+        folder for folder in (location.data_dir, *location.data_dir.parents) if folder.exists()
+    )
     free = shutil.disk_usage(root).free
     yield Check(
         "disk",
@@ -107,7 +109,9 @@ def _database(database: Database) -> Iterator[Check]:
         yield Check(
             "roles",
             ok=bool(row and row[0]),
-            found="cynic_app can be taken" if row and row[0] else "cynic_app is missing or may not be taken",
+            found="cynic_app can be taken"
+            if row and row[0]
+            else "cynic_app is missing or may not be taken",
             hint="let a role with CREATEROLE run cynic db migrate once",
         )
         if not wrong:

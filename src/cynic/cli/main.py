@@ -21,7 +21,9 @@ class LazyGroup(click.Group):
     `lazy` maps a command's name to where it lives ("module:attribute") and its one-line help.
     """
 
-    def __init__(self, *args: object, lazy: Mapping[str, tuple[str, str]], **kwargs: object) -> None:
+    def __init__(
+        self, *args: object, lazy: Mapping[str, tuple[str, str]], **kwargs: object
+    ) -> None:
         super().__init__(*args, **kwargs)  # pyright: ignore[reportArgumentType]
         self._lazy = lazy
 
@@ -47,7 +49,10 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     lazy={
         "up": ("cynic.cli.up:up", "Start the service, and the embedded database if it is the one."),
-        "doctor": ("cynic.cli.doctor:doctor", "Look at everything cynic needs and say what is wrong."),
+        "doctor": (
+            "cynic.cli.doctor:doctor",
+            "Look at everything cynic needs and say what is wrong.",
+        ),
         "db": ("cynic.cli.db:db", "The database: migrate, verify, back up, browse."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -56,7 +61,9 @@ class LazyGroup(click.Group):
 @click.option(
     "--database", metavar="URL", help="Database to use; before CYNIC_DATABASE_URL and DATABASE_URL."
 )
-@click.option("--schema", metavar="NAME", help="Schema that holds the tables; one tenant is one schema.")
+@click.option(
+    "--schema", metavar="NAME", help="Schema that holds the tables; one tenant is one schema."
+)
 @click.pass_context
 def cli(ctx: click.Context, database: str | None, schema: str | None) -> None:
     """The memory of a pack of AI agents, kept in one PostgreSQL.

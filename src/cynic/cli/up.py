@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import signal
 import threading
@@ -62,8 +63,8 @@ def refuse_open_address(host: str) -> None:
 
 
 def _import_framework() -> None:
-    import cynic.api.app
-    import cynic.api.serve  # noqa: F401
+    importlib.import_module("cynic.api.app")
+    importlib.import_module("cynic.api.serve")
 
 
 def _migrate(database: Database) -> None:
@@ -83,4 +84,9 @@ def _serve(database: Database, host: str, port: int) -> None:
     from cynic.api.app import create_app
     from cynic.api.serve import serve
 
-    serve(create_app(database), host, port, ready=lambda url: say(f"cynic is up: {url}  (Ctrl-C stops it)"))
+    serve(
+        create_app(database),
+        host,
+        port,
+        ready=lambda url: say(f"cynic is up: {url}  (Ctrl-C stops it)"),
+    )

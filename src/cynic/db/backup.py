@@ -145,7 +145,10 @@ def _tables(conn: psycopg.Connection) -> set[str]:
 
 def _list(file: Path, major: int) -> list[str]:
     done = subprocess.run(
-        [program("pg_restore", major), "--list", str(file)], capture_output=True, text=True, check=False
+        [program("pg_restore", major), "--list", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise BackupFailedError(f"{file} cannot be read as a backup: {done.stderr.strip()}")

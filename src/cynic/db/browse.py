@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 PAGE_ROWS_DEFAULT = 50
 PAGE_ROWS_MAX = 1000
 
-_SQL = cast(
-    "Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("browse.sql"))
-)
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("browse.sql")))
 
 OPERATORS: Mapping[str, LiteralString] = {
     "=": "{column} = {value}",
@@ -167,7 +165,9 @@ def read(conn: psycopg.Connection, query: Query) -> Page:
     order = _order(conn, query)
     for name in (*shown, *(f.column for f in query.filters), *(s.column for s in order)):
         if name not in types:
-            raise UnknownColumnError(f"{query.table} has no column {name}", details={"column": name})
+            raise UnknownColumnError(
+                f"{query.table} has no column {name}", details={"column": name}
+            )
     statement, parameters = _Builder(query, types, shown, order).build()
     try:
         rows = conn.execute(statement, parameters).fetchall()
@@ -261,7 +261,9 @@ class _Builder:
         if self.order:
             statement += sql.SQL(" ORDER BY ") + sql.SQL(", ").join(map(_direction, self.order))
         # One row more than asked tells whether there is a next page.
-        return statement + sql.SQL(" LIMIT ") + self._value(self.query.limit + 1, "bigint"), self.parameters
+        return statement + sql.SQL(" LIMIT ") + self._value(
+            self.query.limit + 1, "bigint"
+        ), self.parameters
 
     def _filter(self, condition: Filter) -> sql.Composed:
         column = sql.Identifier("t", condition.column)
@@ -276,7 +278,9 @@ class _Builder:
             if not kind.endswith("[]"):
                 raise BadFilterError(f"{condition.column} is no array: `has` does not apply")
             kind = kind.removesuffix("[]")
-        value = self._value(_escape(condition.value) if plain else condition.value, "text" if plain else kind)
+        value = self._value(
+            _escape(condition.value) if plain else condition.value, "text" if plain else kind
+        )
         return sql.SQL(OPERATORS[condition.operator]).format(column=column, value=value)
 
     def _after(self, values: Sequence[str | None]) -> sql.Composed:
@@ -290,7 +294,9 @@ class _Builder:
                 equal.append(sql.SQL("{} IS NULL").format(column))
                 continue
             bound = self._value(value, kind)
-            later: LiteralString = "({0} < {1} OR {0} IS NULL)" if sort.descending else "({0} > {1} OR {0} IS NULL)"
+            later: LiteralString = (
+                "({0} < {1} OR {0} IS NULL)" if sort.descending else "({0} > {1} OR {0} IS NULL)"
+            )
             steps = [*equal, sql.SQL(later).format(column, bound)]
             alternatives.append(sql.SQL("({})").format(sql.SQL(" AND ").join(steps)))
             equal.append(sql.SQL("{} = {}").format(column, bound))

@@ -16,7 +16,7 @@ from cynic.base.errors import UnavailableError
 from cynic.db.migrate import statement, use_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from cynic.base.settings import Settings
@@ -95,7 +95,9 @@ def set_role(conn: psycopg.Connection, role: Role) -> bool:
 
 
 @contextmanager
-def database(settings: Settings, progress: Callable[[str], None] | None = None) -> Iterator[Database]:
+def database(
+    settings: Settings, progress: Callable[[str], None] | None = None
+) -> Generator[Database]:
     """The database that the settings name, for as long as the context lasts.
 
     The embedded server is started when it is the one and does not run yet, and stops with the last

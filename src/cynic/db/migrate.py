@@ -20,7 +20,13 @@ import psycopg
 from psycopg import errors, sql
 
 from cynic import __version__
-from cynic.base.errors import ConflictError, CynicError, NotFoundError, TryAgainError, UnavailableError
+from cynic.base.errors import (
+    ConflictError,
+    CynicError,
+    NotFoundError,
+    TryAgainError,
+    UnavailableError,
+)
 from cynic.db import sqlfile
 
 if TYPE_CHECKING:
@@ -100,7 +106,9 @@ class State:
 class Progress(Protocol):
     """Told before each file: how many of how many are done, and which comes now."""
 
-    def __call__(self, done: int, total: int, name: str) -> None: ...
+    def __call__(self, done: int, total: int, name: str) -> None:
+        """Take note."""
+        ...
 
 
 def quiet(done: int, total: int, name: str) -> None:
@@ -157,7 +165,8 @@ def use_schema(conn: psycopg.Connection, schema: str | None) -> str:
         schema = cast("str | None", row[0]) if row else None
         if schema is None:
             raise NoSchemaError(
-                "the connection's search_path names no existing schema", hint="give one with --schema"
+                "the connection's search_path names no existing schema",
+                hint="give one with --schema",
             )
     row = conn.execute(statement("extension_schema")).fetchone()
     path = [schema] if row is None or row[0] == schema else [schema, cast("str", row[0])]
@@ -224,11 +233,15 @@ class Migrator:
 
     def down(self, to: str) -> list[str]:
         """Undo every applied file after `to` (0 undoes all), newest first; return their names."""
-        keep = {migration.name for migration in self._migrations[: target_index(self._migrations, to)]}
+        keep = {
+            migration.name for migration in self._migrations[: target_index(self._migrations, to)]
+        }
         with self._exclusive():
             self._check()
             ledger = self._ledger()
-            undo = [m for m in reversed(self._migrations) if m.name in ledger and m.name not in keep]
+            undo = [
+                m for m in reversed(self._migrations) if m.name in ledger and m.name not in keep
+            ]
             for done, migration in enumerate(undo):
                 self._progress(done, len(undo), migration.name)
                 self._revert(migration)
@@ -323,7 +336,11 @@ class Migrator:
                 raise MigrationFailedError(
                     f"{migration.name} ({direction}), statement {index}: {error.diag.message_primary or error}",
                     hint=f"the statement begins: {_first_line(one)}",
-                    details={"migration": migration.name, "statement": index, "sqlstate": error.sqlstate},
+                    details={
+                        "migration": migration.name,
+                        "statement": index,
+                        "sqlstate": error.sqlstate,
+                    },
                 ) from error
         if direction == "up":
             self._conn.execute(statement("record"), _ledger_row(migration, started))

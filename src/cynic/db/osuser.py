@@ -8,9 +8,12 @@ import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cynic.base.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEDICATED = ("postgres", "cynic")
 LAST_RESORT = "nobody"

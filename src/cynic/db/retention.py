@@ -33,7 +33,9 @@ class Cleaned:
     rows: int
 
 
-def run(conn: psycopg.Connection, *, dry_run: bool = False, batch_rows: int = BATCH_ROWS) -> Iterator[Cleaned]:
+def run(
+    conn: psycopg.Connection, *, dry_run: bool = False, batch_rows: int = BATCH_ROWS
+) -> Iterator[Cleaned]:
     """Apply every rule in turn; with `dry_run` count what would go and keep it.
 
     A dry run deletes and rolls back, rule by rule, so it sees exactly what a run would remove.

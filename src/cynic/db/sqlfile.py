@@ -92,22 +92,22 @@ def split(text: str) -> Iterator[str]:
     has_code = False
     while match := _TOKEN.search(text, pos):
         has_code = has_code or bool(text[pos : match.start()].strip())
-        token = match.group()
+        piece = match.group()
         pos = match.end()
-        if token == "/*":
+        if piece == "/*":
             pos = _end_of_comment(text, pos)
-        elif token.startswith("--"):
+        elif piece.startswith("--"):
             continue
-        elif token == ";" and not blocks.depth:
+        elif piece == ";" and not blocks.depth:
             if has_code:
                 yield text[start : match.start()].strip()
             start, has_code = pos, False
         else:
             has_code = True
-            if token.startswith("$"):
-                pos = _end_of_dollar_quote(text, pos, token)
+            if piece.startswith("$"):
+                pos = _end_of_dollar_quote(text, pos, piece)
             elif match.lastgroup == "word":
-                blocks.see(token.upper())
+                blocks.see(piece.upper())
     if has_code or text[pos:].strip():
         yield text[start:].strip()
 

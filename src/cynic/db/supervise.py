@@ -33,7 +33,9 @@ LOG_BYTES_MAX = 10 * 1024 * 1024
 class Supervisor:
     """One server process, from its start to the end of its last user."""
 
-    def __init__(self, users_file: str, log_file: str, user: tuple[int, int] | None, command: list[str]) -> None:
+    def __init__(
+        self, users_file: str, log_file: str, user: tuple[int, int] | None, command: list[str]
+    ) -> None:
         self._users_file = users_file
         self._log_file = Path(log_file)
         self._user = user

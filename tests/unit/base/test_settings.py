@@ -18,7 +18,12 @@ EVERYTHING = {
     [
         (EVERYTHING, "postgresql:///zero", "postgresql:///zero", "--database"),
         (EVERYTHING, None, "postgresql:///one", "CYNIC_DATABASE_URL"),
-        ({"DATABASE_URL": "postgresql:///two", "PGHOST": "h"}, None, "postgresql:///two", "DATABASE_URL"),
+        (
+            {"DATABASE_URL": "postgresql:///two", "PGHOST": "h"},
+            None,
+            "postgresql:///two",
+            "DATABASE_URL",
+        ),
         ({"PGHOST": "h"}, None, "", "PGHOST"),
         ({"PGSERVICE": "s"}, None, "", "PGSERVICE"),
         ({"PGUSER": "somebody", "PGPORT": "5432"}, None, None, "embedded server"),

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cynic.db.sqlfile import SqlFileError, load, parts, split
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # Pieces that hold a semicolon where it does not end a statement.
 ATOMS = [

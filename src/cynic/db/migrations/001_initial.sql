@@ -87,7 +87,7 @@ CREATE TABLE users (
     id uuid PRIMARY KEY DEFAULT new_uuid(),
     wallet_address varchar UNIQUE,
     username varchar,
-    e_score numeric NOT NULL DEFAULT 0 CHECK (e_score >= 0 AND e_score <= 100),
+    e_score numeric DEFAULT 0 CHECK (e_score >= 0 AND e_score <= 100),
     e_score_data jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -95,6 +95,7 @@ CREATE TABLE users (
 );
 
 COMMENT ON TABLE users IS 'core: who the memory is about: matched by username; erasing leaves a tombstone';
+COMMENT ON COLUMN users.e_score IS '0-100; NULL on a tombstone';
 COMMENT ON COLUMN users.e_score_data IS '{hold, burn, use, build, run, refer, time}, each 0-100';
 COMMENT ON COLUMN users.updated_at IS 'kept by trigger: profiles are synchronised by it';
 COMMENT ON COLUMN users.erased_at IS 'when the person was erased; a tombstone has no name, no wallet and no scores';

@@ -198,7 +198,8 @@ class UsersRow:
     id: UUID
     wallet_address: str | None
     username: str | None
-    e_score: Decimal
+    e_score: Decimal | None
+    """0-100; NULL on a tombstone."""
     e_score_data: JSON
     """{hold, burn, use, build, run, refer, time}, each 0-100."""
     created_at: datetime
