@@ -14,9 +14,14 @@ from cynic.cli.context import emit, open_database, say, schema_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     from cynic.db.browse import Page, Query
 
 CELL_WIDTH_MAX = 40
+WIDTH_MAX = 10_000
 
 
 @click.command()
@@ -146,16 +151,50 @@ def _field(value: object) -> object:
 
 def _show_table(pages: Iterable[Page], query: Query) -> None:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.measure import Measurement
 
     console = Console()
     for page in pages:
-        shown = Table(title=query.table, show_lines=False)
-        for name in page.columns:
-            shown.add_column(name, overflow="ellipsis", max_width=CELL_WIDTH_MAX, no_wrap=True)
-        for row in page.rows:
-            shown.add_row(*(Text("NULL" if value is None else str(_field(value))) for value in row))
-        console.print(shown)
+        shown = _grid(page, query.table)
+        width = Measurement.get(console, console.options.update(max_width=WIDTH_MAX), shown).maximum
+        if not console.is_terminal:
+            console = Console(width=max(width, console.width))  # for a file nothing is cut
+        if width <= console.width:
+            console.print(shown)
+        else:
+            _show_records(console, page)
         if page.cursor:
             say(f"more: --after {page.cursor}")
+
+
+def _grid(page: Page, title: str) -> Table:
+    """One line a row, the title above."""
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left")
+    for name in page.columns:
+        shown.add_column(name, overflow="ellipsis", max_width=CELL_WIDTH_MAX, no_wrap=True)
+    for row in page.rows:
+        shown.add_row(*map(_text, row))
+    return shown
+
+
+def _show_records(console: Console, page: Page) -> None:
+    """One line a column, for rows that are wider than the terminal; long values wrap."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for number, row in enumerate(page.rows, start=1):
+        console.rule(Text(f"row {number}"), align="left")
+        record = Table.grid(padding=(0, 2))
+        record.add_column(style="bold", no_wrap=True)
+        record.add_column(overflow="fold")
+        for name, value in zip(page.columns, row, strict=True):
+            record.add_row(name, _text(value))
+        console.print(record)
+
+
+def _text(value: object) -> Text:
+    from rich.text import Text
+
+    return Text("NULL", style="dim") if value is None else Text(str(_field(value)))

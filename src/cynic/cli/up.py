@@ -12,7 +12,7 @@ import click
 
 from cynic.base.errors import UsageError
 from cynic.base.settings import DEFAULT_HOST, DEFAULT_PORT
-from cynic.cli.context import FileProgress, open_database, say
+from cynic.cli.context import FileProgress, open_database, say, settings
 
 if TYPE_CHECKING:
     from cynic.db.connect import Database
@@ -30,12 +30,16 @@ class NotLoopbackError(UsageError):
 def up(host: str, port: int) -> None:
     """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it."""
     refuse_open_address(host)
+    from cynic.db import cluster
+
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    # The web framework takes as long to import as a server takes to start: do both at once.
+    # Driver and web framework take as long to import as initdb takes to run: do both at once.
     imports = threading.Thread(target=_import_framework, daemon=True)
     imports.start()
     try:
+        if (chosen := settings()).database is None:
+            cluster.ensure(chosen.home, say)
         with open_database() as database:
             _migrate(database)
             imports.join()

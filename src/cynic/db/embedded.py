@@ -15,10 +15,10 @@ import time
 from typing import IO, TYPE_CHECKING, Self
 
 import psycopg
-from psycopg import conninfo, errors, sql
+from psycopg import conninfo, errors
 
 from cynic.base.errors import UnavailableError
-from cynic.db import datadir
+from cynic.db import cluster, datadir
 from cynic.db.binaries import find_binaries
 from cynic.db.datadir import Location, locate
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from cynic.db.binaries import Binaries
 
 READY_SECONDS_MAX = 120
-POLL_SECONDS = 0.02
-DATABASE = "cynic"
+POLL_SECONDS = 0.01
+# The one that initdb makes: the server is ours alone, and another would cost a tenth of a second at first start.
+DATABASE = "postgres"
 LOG_TAIL_BYTES = 2000
 # Supervisors we started. They outlive us when others use their server; kept so that nobody warns of that.
 _SUPERVISORS: list[subprocess.Popen[bytes]] = []
@@ -134,7 +135,7 @@ def status(home: Path) -> str:
     location = locate(home)
     if not (location.data_dir / "PG_VERSION").exists():
         return "absent: no data folder yet"
-    lock = _try_lock(location)
+    lock = datadir.supervisor_lock(location)
     if lock is None:
         return "running"
     lock.close()
@@ -160,20 +161,6 @@ def _only_user(users: IO[bytes]) -> bool:
     return True
 
 
-def _try_lock(location: Location) -> IO[bytes] | None:
-    """The supervisor's lock, or None when somebody has it."""
-    try:
-        lock = location.lock_file.open("ab")
-    except OSError as error:
-        raise datadir.unwritable(location.base, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        return None
-    return lock
-
-
 def _run(
     location: Location, binaries: Binaries, options: Mapping[str, str], say: Callable[[str], None]
 ) -> Path:
@@ -182,7 +169,7 @@ def _run(
     supervisor: subprocess.Popen[bytes] | None = None
     told = False
     while True:
-        if supervisor is None and (lock := _try_lock(location)) is not None:
+        if supervisor is None and (lock := datadir.supervisor_lock(location)) is not None:
             with lock:
                 supervisor = _launch(location, binaries, options, lock, say)
         socket_dir = datadir.socket_dir(location)
@@ -212,10 +199,7 @@ def _launch(
     say: Callable[[str], None],
 ) -> subprocess.Popen[bytes]:
     """With the lock held: make the cluster if it is missing, and hand the lock to a new supervisor."""
-    bin_dir = datadir.usable_binaries(location, binaries)
-    if not datadir.check_version(location, binaries):
-        say(f"making a PostgreSQL {binaries.version} in {location.data_dir} …")
-        datadir.create_cluster(location, bin_dir)
+    bin_dir = cluster.ready(location, binaries, say)
     socket_dir = datadir.socket_dir(location)
     datadir.clear_stale_locks(location, bin_dir / "postgres", socket_dir)
     datadir.write_conf(location, socket_dir, options)
@@ -244,22 +228,13 @@ def _launch(
 
 
 def _answers(location: Location, socket_dir: Path) -> bool:
-    """Whether our server answers; the database is made the first time."""
+    """Whether our server answers."""
     address = conninfo.make_conninfo("", host=str(socket_dir), user="cynic", connect_timeout=5)
     try:
         with psycopg.connect(address, dbname=DATABASE, autocommit=True) as conn:
             return _is_ours(conn, location)
-    except errors.OperationalError as error:
-        if f'database "{DATABASE}" does not exist' not in str(error):
-            return False
-    with psycopg.connect(address, dbname="postgres", autocommit=True) as conn:
-        if not _is_ours(conn, location):
-            return False
-        try:
-            conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-        except (errors.DuplicateDatabase, errors.UniqueViolation, errors.ObjectInUse):
-            return False  # another process is making it: ask again
-    return True
+    except errors.OperationalError:
+        return False
 
 
 def _is_ours(conn: psycopg.Connection, location: Location) -> bool:
@@ -271,7 +246,7 @@ def _wait_for_stop(location: Location) -> None:
     """Until the supervisor let go of its lock: the server has shut down."""
     deadline = time.monotonic() + READY_SECONDS_MAX
     while time.monotonic() < deadline:
-        lock = _try_lock(location)
+        lock = datadir.supervisor_lock(location)
         if lock is not None:
             lock.close()
             for supervisor in _SUPERVISORS:

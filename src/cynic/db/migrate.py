@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -30,7 +31,7 @@ from cynic.base.errors import (
 from cynic.db import sqlfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
 LOCK_POLL_SECONDS = 0.05
@@ -310,12 +311,7 @@ class Migrator:
         """One file in one transaction with its ledger row; waits for locks a few times, never long."""
         for attempt in range(1, FILE_ATTEMPTS_MAX + 1):
             try:
-                if migration.transactional:
-                    with self._conn.transaction():
-                        self._conn.execute(statement("become_owner"))
-                        self._execute(migration, text, direction, started)
-                else:
-                    self._execute(migration, text, direction, started)
+                self._attempt(migration, text, direction, started)
             except (errors.LockNotAvailable, errors.DeadlockDetected) as error:
                 if attempt == FILE_ATTEMPTS_MAX:
                     raise MigrationBusyError(
@@ -326,26 +322,50 @@ class Migrator:
             else:
                 return
 
+    def _attempt(self, migration: Migration, text: str, direction: str, started: float) -> None:
+        """Send the statements without waiting for each answer; when one fails, again one by one to name it."""
+        if not migration.transactional:
+            self._execute(migration, text, direction, started)
+            return
+        try:
+            with self._conn.transaction(), self._conn.pipeline():
+                self._execute(migration, text, direction, started)
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            raise
+        except (MigrationFailedError, psycopg.DatabaseError):
+            with self._conn.transaction():
+                self._execute(migration, text, direction, started)
+
     def _execute(self, migration: Migration, text: str, direction: str, started: float) -> None:
+        if migration.transactional:
+            self._conn.execute(statement("become_owner"))
         for index, one in enumerate(sqlfile.split(text), start=1):
-            try:
-                self._conn.execute(one.encode())
-            except (errors.LockNotAvailable, errors.DeadlockDetected):
-                raise
-            except psycopg.Error as error:
-                raise MigrationFailedError(
-                    f"{migration.name} ({direction}), statement {index}: {error.diag.message_primary or error}",
-                    hint=f"the statement begins: {_first_line(one)}",
-                    details={
-                        "migration": migration.name,
-                        "statement": index,
-                        "sqlstate": error.sqlstate,
-                    },
-                ) from error
+            with _named(migration, direction, index, one):
+                # Never a server-side prepared one: each is sent once.
+                self._conn.execute(one.encode(), prepare=False)
         if direction == "up":
             self._conn.execute(statement("record"), _ledger_row(migration, started))
         elif self._ledger():
             self._conn.execute(statement("forget"), {"name": migration.name})
+
+
+@contextmanager
+def _named(migration: Migration, direction: str, index: int, text: str) -> Generator[None]:
+    """Say which statement an error comes from; locks are another matter, and tried again."""
+    try:
+        yield
+    except (errors.LockNotAvailable, errors.DeadlockDetected):
+        raise
+    except psycopg.Error as error:
+        raise MigrationFailedError(
+            f"{migration.name} ({direction}), statement {index}: {error.diag.message_primary or error}",
+            hint=f"the statement begins: {_first_line(text)}",
+            details={
+                "migration": migration.name,
+                "statement": index,
+                "sqlstate": error.sqlstate,
+            },
+        ) from error
 
 
 def _ledger_row(migration: Migration, started: float) -> dict[str, object]:

@@ -5,8 +5,7 @@ always equals the ledger; alerts tell of a level crossed or of money going too f
 
 Invariants: money is numeric and exact, never a float and never rounded on the way; the budget's level follows
 from consumed / limit at 61.8 %, 80 % and 95 %, unrounded, and the breaker is on exactly when it is exhausted;
-the remainder is limit minus consumed, also when that is below zero, because what was spent is booked whatever
-the limit says. The ledger is append-only. One call is one row, whoever reports it first.
+what was spent is booked whatever the limit says, so the remainder stops at zero while the ratio goes on. The ledger is append-only. One call is one row, whoever reports it first.
 
 Retention: the ledger for ever; alerts 30 days once acknowledged.
 """
