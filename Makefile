@@ -21,8 +21,11 @@ $(BIN)/.dev: pyproject.toml
 up: $(BIN)/.run ## start the service and its database; Ctrl-C stops both
 	@exec $(BIN)/cynic up $(ARGS)
 
-test: $(BIN)/.dev ## run the whole test suite against a PostgreSQL it starts itself
+test: $(BIN)/.dev ## run the whole test suite against PostgreSQL servers it starts itself
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+ifeq ($(ARGS),)
+	CYNIC_TEST_PG=16 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/schema
+endif
 
 check: $(BIN)/.dev ## lint, format, types, import law, generated files, SQL lint
 	$(BIN)/ruff check .
