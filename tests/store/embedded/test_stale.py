@@ -11,7 +11,8 @@ import psycopg
 import pytest
 from conftest_embedded import alive, answers
 
-from cynic.db.datadir import ForeignFolderError, VersionMismatchError, locate
+from cynic.db.cluster import ForeignFolderError, VersionMismatchError
+from cynic.db.datadir import locate
 from cynic.db.embedded import EmbeddedServer
 
 if TYPE_CHECKING:
