@@ -1,34 +1,38 @@
-"""The application: routes, the connection pool behind them, and errors as problem documents."""
+"""The application: routes, the memory behind them, the worker beside them, and errors as problem documents."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
-from psycopg_pool import ConnectionPool
 
-from cynic import __version__
-from cynic.api.health import router as health
-from cynic.api.problems import install
+from cynic.api import describe, health, judgments, problems
+from cynic.api.limits import Limits
+from cynic.base.version import __version__
+from cynic.flows.worker import Worker
+from cynic.memory import POOL_SIZE, Memory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from cynic.db.connect import Database
 
-POOL_SIZE_MAX = 20
-POOL_WAIT_SECONDS = 5.0
 
-
-def create_app(database: Database) -> FastAPI:
+def create_app(
+    database: Database, *, with_worker: bool = True, pool_size: int = POOL_SIZE
+) -> FastAPI:
     """The service over one database whose schema is up to date."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        with _pool(database) as pool:
-            app.state.pool = pool
-            app.state.database = database
+        with ExitStack() as opened:
+            app.state.memory = opened.enter_context(Memory(database, pool_size=pool_size))
+            app.state.worker = None
+            if with_worker:
+                app.state.worker = Worker(database)
+                app.state.worker.start()
+                opened.callback(app.state.worker.stop)
             yield
 
     app = FastAPI(
@@ -37,20 +41,9 @@ def create_app(database: Database) -> FastAPI:
         summary="The memory of a pack of AI agents, kept in one PostgreSQL.",
         lifespan=lifespan,
     )
-    app.include_router(health)
-    install(app)
+    app.include_router(health.router)
+    app.include_router(judgments.router)
+    problems.install(app)
+    app.add_middleware(Limits)
+    app.openapi = lambda: describe.complete(app)
     return app
-
-
-def _pool(database: Database) -> ConnectionPool:
-    """Connections that act as the application role, in the right schema, and are tested when taken."""
-    return ConnectionPool(
-        database.conninfo,
-        min_size=1,
-        max_size=POOL_SIZE_MAX,
-        timeout=POOL_WAIT_SECONDS,
-        open=False,
-        configure=database.prepare_for_app,
-        check=ConnectionPool.check_connection,
-        kwargs={"autocommit": True, "fallback_application_name": "cynic"},
-    )

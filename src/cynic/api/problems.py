@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg import OperationalError
-from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 
 from cynic.base.errors import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI, Request
 
+_LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
 
@@ -32,13 +33,19 @@ def install(app: FastAPI) -> None:
     """Let every error of the application leave it as a problem document."""
     app.add_exception_handler(CynicError, _cynic_error)
     app.add_exception_handler(OperationalError, _database_error)
-    app.add_exception_handler(PoolTimeout, _database_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
 
 
 def problem(
-    request: Request, code: str, status: int, detail: str, more: Mapping[str, object] | None = None
+    request: Request,
+    code: str,
+    status: int,
+    detail: str,
+    more: Mapping[str, object] | None = None,
+    *,
+    trace: str | None = None,
 ) -> JSONResponse:
     """One problem document; `more` adds members of its own."""
     document = {
@@ -47,7 +54,7 @@ def problem(
         "status": status,
         "detail": detail,
         "code": code,
-        "trace_id": trace_id(request),
+        "trace_id": trace or trace_id(request),
         **(more or {}),
     }
     headers = (
@@ -95,3 +102,16 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     known = cast("HTTPException", error)
     code = NotFoundError.code if known.status_code == NotFoundError.http_status else UsageError.code
     return problem(request, code, known.status_code, known.detail)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    """A fault of ours: logged whole, told without its text, which may hold anything."""
+    trace = trace_id(request)
+    _LOG.error("request %s failed", trace, exc_info=error)
+    return problem(
+        request,
+        CynicError.code,
+        CynicError.http_status,
+        "something failed here; see the log",
+        trace=trace,
+    )

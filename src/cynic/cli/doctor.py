@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cynic import __version__
 from cynic.base.errors import CynicError
+from cynic.base.version import __version__
 from cynic.cli.context import emit, json_option, open_database, schema_option, settings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from cynic import __version__
 from cynic.base.errors import CynicError
+from cynic.base.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

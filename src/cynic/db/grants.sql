@@ -1,6 +1,6 @@
 -- The rights of the three roles on one schema, stated whole and applied after every migration.
 --
--- Reader: SELECT. Application: SELECT, INSERT, UPDATE, DELETE, except that the append-only tables can only
+-- Reader: SELECT, except of keys and secrets. Application: SELECT, INSERT, UPDATE, DELETE, except that the append-only tables can only
 -- be inserted into (judgments: and its three anchor columns updated) and the ledger of migrations only read.
 -- Triggers hold the same rules against the owner; rights hold them against the application, twice over.
 -- Functions run with the caller's rights; the few that run with the owner's are for the application alone.
@@ -31,9 +31,12 @@ BEGIN
             EXECUTE format('GRANT USAGE ON SEQUENCE %I TO cynic_app', v_relation.name);
             CONTINUE;
         END IF;
-        EXECUTE format('GRANT SELECT ON %I TO cynic_app, cynic_reader', v_relation.name);
+        EXECUTE format('GRANT SELECT ON %I TO cynic_app', v_relation.name);
+        IF v_relation.name NOT IN ('ops_secrets', 'ops_api_keys') THEN
+            EXECUTE format('GRANT SELECT ON %I TO cynic_reader', v_relation.name);
+        END IF;
         CASE v_relation.name
-            WHEN '_migrations' THEN
+            WHEN '_migrations', 'ops_secrets' THEN
                 NULL;
             WHEN 'judgments' THEN
                 GRANT INSERT, UPDATE (anchor_status, anchor_tx, anchor_slot) ON judgments TO cynic_app;

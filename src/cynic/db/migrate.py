@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, LiteralString, Protocol, cast
 import psycopg
 from psycopg import errors, sql
 
-from cynic import __version__
 from cynic.base.errors import (
     ConflictError,
     CynicError,
@@ -28,6 +27,7 @@ from cynic.base.errors import (
     TryAgainError,
     UnavailableError,
 )
+from cynic.base.version import __version__
 from cynic.db import sqlfile
 
 if TYPE_CHECKING:

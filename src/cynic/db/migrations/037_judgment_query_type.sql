@@ -1,11 +1,11 @@
 -- 037_judgment_query_type: what kind of question a judgment answered
 --
--- The axioms weigh differently for code, design, a market; the kind is stored with the judgment, so that its
--- score can be computed again later. An open set; NULL means the plain weights.
+-- Code, a review, a deployment: the context in which the item was judged. Which dog to ask is learned for each
+-- context, so it is stored with the judgment. An open set; NULL when the writer named none.
 -- migrate:up
 
 ALTER TABLE judgments ADD COLUMN query_type varchar;
-COMMENT ON COLUMN judgments.query_type IS 'kind of question, which sets the weights of the axioms; without it a score could not be derived again';
+COMMENT ON COLUMN judgments.query_type IS 'context in which the item was judged (code, security, review …), as the writer named it; routing is learned for each';
 
 -- migrate:down
 

@@ -26,6 +26,7 @@ TABLES: Final = (
     "knowledge",
     "learning_cycles",
     "learning_state",
+    "ops_counter_queue",
     "patterns",
     "sessions",
     "users",

@@ -95,7 +95,11 @@ class JudgmentsRow:
     anchor_slot: int | None
     created_at: datetime
     query_type: str | None
-    """Kind of question, which sets the weights of the axioms; without it a score could not be derived again."""
+    """Context in which the item was judged (code, security, review …), as the writer named it; routing is learned for each."""
+    basis: JSON
+    """{score_rule, confidence_rule, consensus}: which rules gave the numbers, so that they can be derived again."""
+    request_digest: bytes | None
+    """Keyed digest of what was submitted: the same judgment_id with another body is a conflict; NULL when written by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,21 @@ class LearningStateRow:
     detected_biases: JSON
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsCounterQueueRow:
+    """What the shared counters do not count yet; a folder takes rows out and adds them up."""
+
+    id: int
+    kind: str
+    session_id: str | None
+    user_id: UUID | None
+    confidence: Decimal | None
+    """Φ-bounded: of the judgment; NULL for feedback."""
+    word: str
+    """The verdict of a judgment, the outcome of feedback."""
+    occurred_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

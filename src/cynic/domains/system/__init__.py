@@ -24,6 +24,8 @@ TABLES: Final = (
     "crash_log",
     "cynic_distance_log",
     "dog_pipeline_state",
+    "ops_api_keys",
+    "ops_secrets",
     "routing_accuracy",
     "session_state",
     "thermodynamic_snapshots",

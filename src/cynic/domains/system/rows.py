@@ -132,6 +132,32 @@ class DogPipelineStateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpsApiKeysRow:
+    """Who may call the service; one row at all turns authentication on. Unreadable to the reading role."""
+
+    id: UUID
+    name: str
+    key_sha256: bytes
+    """Digest of the key; the key itself has 256 random bits and is shown once."""
+    scope: str
+    """Read, write (and read), or admin (everything)."""
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    """To the minute."""
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsSecretsRow:
+    """Keys made by the migrations, for digests; unreadable to the reading role."""
+
+    name: str
+    value: bytes
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingAccuracyRow:
     """Which dogs were chosen, and whether that was right once it is known."""
 

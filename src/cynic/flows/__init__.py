@@ -1,0 +1,1 @@
+"""Where domains meet: each function that writes is one transaction."""

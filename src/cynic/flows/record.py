@@ -1,0 +1,474 @@
+"""Recording judgments, and taking back whether they were right.
+
+One path for one judgment and for thousands. In the ordinary case a judgment is one statement: its user and its
+session are there and its id is new. Only where that is not so does a transaction make what is missing, and find
+out which of the left-out judgments were repeated, and which contradict what is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString, cast
+
+from cynic.base.errors import ConflictError, CynicError, NotFoundError, TryAgainError
+from cynic.base.verdict import verdict_of
+from cynic.db import sqlfile
+from cynic.flows.evaluate import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+    from uuid import UUID
+
+    import psycopg
+
+    from cynic.domains.dogs.pack import Vote
+    from cynic.flows.evaluate import Evaluation
+    from cynic.flows.submission import Answer, Submission
+
+ATTEMPTS_MAX = 5
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("record.sql")))
+
+
+class JudgmentDiffersError(ConflictError):
+    """The id was used before, for another judgment."""
+
+    code = "judgment-differs"
+
+
+class ForeignSessionError(ConflictError):
+    """The session belongs to another user."""
+
+    code = "foreign-session"
+
+
+class UnknownJudgmentError(NotFoundError):
+    """No judgment has this id."""
+
+    code = "unknown-judgment"
+
+
+class CrowdedError(TryAgainError):
+    """Others kept changing the same rows; nothing was stored."""
+
+    code = "crowded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What is asked once, at the edge: the time, new identifiers, and the key of digests."""
+
+    clock: Callable[[], datetime]
+    new_id: Callable[[], UUID]
+    digest_key: bytes
+
+    def digest(self, text: str) -> str:
+        """A keyed digest (HMAC-SHA-256, RFC 2104) in hexadecimal."""
+        return hmac.new(self.digest_key, text.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A judgment that is stored, and how it answers."""
+
+    judgment_id: str
+    q_score: Decimal
+    verdict: str
+    confidence: Decimal
+    axiom_scores: Mapping[str, float | None]
+    consensus: Mapping[str, object] | None
+    created_at: datetime
+    new: bool
+    """Whether this call stored it; False for a repetition, which gets the first answer."""
+
+    def document(self) -> dict[str, object]:
+        """The answer as JSON values."""
+        return {
+            "judgment_id": self.judgment_id,
+            "q_score": float(self.q_score),
+            "verdict": self.verdict,
+            "confidence": float(self.confidence),
+            "axiom_scores": dict(self.axiom_scores),
+            "consensus": self.consensus,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Feedback that is stored."""
+
+    feedback_id: UUID
+    judgment_id: str
+    outcome: str
+    actual_score: Decimal | None
+    created_at: datetime
+    new: bool
+
+    def document(self) -> dict[str, object]:
+        """The answer as JSON values."""
+        return {
+            "feedback_id": str(self.feedback_id),
+            "judgment_id": self.judgment_id,
+            "outcome": self.outcome,
+            "actual_score": None if self.actual_score is None else float(self.actual_score),
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A judgment on its way in."""
+
+    row: Mapping[str, object]
+    votes: Sequence[Mapping[str, object]]
+    evaluation: Evaluation
+    digest: str
+
+    @property
+    def judgment_id(self) -> str:
+        return cast("str", self.row["judgment_id"])
+
+
+def digest_key(conn: psycopg.Connection) -> bytes:
+    """The key of this schema's digests."""
+    row = conn.execute(_SQL["digest_key"]).fetchone()
+    if row is None:
+        raise CynicError("the key of digests is missing", hint="run cynic db verify")
+    return cast("bytes", row[0])
+
+
+def record(
+    conn: psycopg.Connection, submissions: Sequence[Submission], edge: Edge
+) -> list[Recorded | CynicError]:
+    """Record judgments; one result for each, in order: what is stored, or why it is not.
+
+    `conn` is in autocommit mode. What is returned as `Recorded` has been committed.
+    """
+    now = edge.clock()
+    results: dict[int, Recorded | CynicError] = {}
+    first: dict[str, int] = {}
+    repeated: list[int] = []
+    candidates: dict[int, _Candidate] = {}
+    for index, submission in enumerate(submissions):
+        candidate = candidates[index] = _candidate(submission, edge)
+        if first.setdefault(candidate.judgment_id, index) != index:
+            repeated.append(index)
+    todo = {i: c for i, c in candidates.items() if i not in set(repeated)}
+    _take(results, todo, _store(conn, todo.values(), now), now)
+    if todo:
+        _settle(conn, todo, results, now)
+    for index in repeated:
+        results[index] = _within(
+            candidates[index],
+            candidates[first[candidates[index].judgment_id]],
+            results[first[candidates[index].judgment_id]],
+        )
+    return [results[index] for index in range(len(submissions))]
+
+
+def identified(given: Submission, key: str | None, caller: str, edge: Edge) -> Submission:
+    """Give a submission without an id the one that an idempotency key stands for: the same key, the same id."""
+    if key is None or given.judgment_id is not None:
+        return given
+    return replace(given, judgment_id=f"jdg_{edge.digest(json.dumps([caller, key]))[:32]}")
+
+
+def record_one(conn: psycopg.Connection, submission: Submission, edge: Edge) -> Recorded:
+    """Record one judgment, or raise why it cannot be."""
+    (result,) = record(conn, [submission], edge)
+    if isinstance(result, CynicError):
+        raise result
+    return result
+
+
+def answer(conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge) -> Answered:
+    """Take back whether a judgment was right; the same outcome again is the first answer."""
+    for _ in range(ATTEMPTS_MAX):
+        with conn.transaction():
+            stored = _answer_once(conn, judgment_id, given, edge)
+        if stored is not None:
+            return stored
+    raise CrowdedError(f"others keep answering {judgment_id} at the same time")
+
+
+def _store(conn: psycopg.Connection, candidates: Iterable[_Candidate], now: datetime) -> set[str]:
+    """Try to store; return the ids that were."""
+    chosen = list(candidates)
+    parameters = {
+        "judgments": _json([candidate.row for candidate in chosen]),
+        "votes": _json([vote for candidate in chosen for vote in candidate.votes]),
+        "now": now,
+    }
+    return {row[0] for row in conn.execute(_SQL["record"], parameters)}
+
+
+def _take(
+    results: dict[int, Recorded | CynicError],
+    todo: dict[int, _Candidate],
+    stored: set[str],
+    now: datetime,
+) -> None:
+    for index in [i for i, candidate in todo.items() if candidate.judgment_id in stored]:
+        results[index] = _fresh(todo.pop(index), now)
+
+
+def _settle(
+    conn: psycopg.Connection,
+    todo: dict[int, _Candidate],
+    results: dict[int, Recorded | CynicError],
+    now: datetime,
+) -> None:
+    """Answer repetitions, make missing users and sessions, and store what is left."""
+    for _ in range(ATTEMPTS_MAX):
+        settled: dict[int, Recorded | CynicError] = {}
+        left = dict(todo)
+        with conn.transaction():
+            _answer_repetitions(conn, left, settled)
+            if left:
+                _make_missing(conn, left, settled, now)
+            if left:
+                _take(settled, left, _store(conn, left.values(), now), now)
+        results.update(settled)
+        todo.clear()
+        todo.update(left)
+        if not todo:
+            return
+    for index, candidate in todo.items():
+        results[index] = CrowdedError(
+            f"others keep changing what {candidate.judgment_id} refers to"
+        )
+
+
+def _answer_repetitions(
+    conn: psycopg.Connection,
+    todo: dict[int, _Candidate],
+    results: dict[int, Recorded | CynicError],
+) -> None:
+    ids = [candidate.judgment_id for candidate in todo.values()]
+    known = {row[0]: row for row in conn.execute(_SQL["recorded"], {"ids": ids})}
+    for index in [i for i, candidate in todo.items() if candidate.judgment_id in known]:
+        candidate = todo.pop(index)
+        judgment_id, q, verdict, confidence, axioms, basis, digest, at = known[
+            candidate.judgment_id
+        ]
+        if digest is None or digest.hex() != candidate.digest:
+            results[index] = _differs(judgment_id)
+            continue
+        results[index] = Recorded(
+            judgment_id=judgment_id,
+            q_score=q,
+            verdict=verdict,
+            confidence=confidence,
+            axiom_scores=axioms,
+            consensus=basis.get("consensus"),
+            created_at=at,
+            new=False,
+        )
+
+
+def _make_missing(
+    conn: psycopg.Connection,
+    todo: dict[int, _Candidate],
+    results: dict[int, Recorded | CynicError],
+    now: datetime,
+) -> None:
+    rows = [candidate.row for candidate in todo.values()]
+    names = [row["username"] for row in rows if row["username"] is not None]
+    named = _json([{key: row[key] for key in ("session_id", "username")} for row in rows])
+    if names:
+        conn.execute(_SQL["make_users"], {"names": names})
+    conn.execute(_SQL["make_sessions"], {"judgments": named, "now": now})
+    foreign = set(conn.execute(_SQL["foreign_sessions"], {"judgments": named}).fetchall())
+    for index, candidate in list(todo.items()):
+        if (candidate.row["session_id"], candidate.row["username"]) in foreign:
+            del todo[index]
+            results[index] = ForeignSessionError(
+                f"session {candidate.row['session_id']} belongs to another user"
+            )
+
+
+def _within(
+    candidate: _Candidate, first: _Candidate, result: Recorded | CynicError
+) -> Recorded | CynicError:
+    """The answer to a judgment whose id stands earlier in the same batch."""
+    if isinstance(result, CynicError):
+        return result
+    if candidate.digest != first.digest:
+        return _differs(candidate.judgment_id)
+    return Recorded(
+        judgment_id=result.judgment_id,
+        q_score=result.q_score,
+        verdict=result.verdict,
+        confidence=result.confidence,
+        axiom_scores=result.axiom_scores,
+        consensus=result.consensus,
+        created_at=result.created_at,
+        new=False,
+    )
+
+
+def _differs(judgment_id: str) -> JudgmentDiffersError:
+    return JudgmentDiffersError(
+        f"{judgment_id} is another judgment already", details={"judgment_id": judgment_id}
+    )
+
+
+def _candidate(submission: Submission, edge: Edge) -> _Candidate:
+    evaluation = evaluate(submission)
+    new_id = edge.new_id()
+    judgment_id = submission.judgment_id or f"jdg_{new_id.hex}"
+    digest = edge.digest(submission.canonical())
+    agreed = None if evaluation.consensus is None else evaluation.consensus.document()
+    row: dict[str, object] = {
+        "id": str(new_id),
+        "judgment_id": judgment_id,
+        "username": submission.user,
+        "session_id": submission.session_id,
+        "item_type": submission.item_type,
+        "item_content": submission.item_content,
+        "item_hash": f"hmac-sha256:{edge.digest(submission.item_content)}",
+        "q_score": str(evaluation.q_score),
+        "confidence": str(evaluation.confidence),
+        "verdict": evaluation.verdict,
+        "axiom_scores": evaluation.axiom_scores,
+        "dimension_scores": evaluation.dimension_scores,
+        "context_type": submission.context_type,
+        "task_type": submission.task_type,
+        "basis": {
+            "score_rule": evaluation.score_rule,
+            "confidence_rule": evaluation.confidence_rule,
+            **({} if agreed is None else {"consensus": agreed}),
+        },
+        "request_digest": digest,
+        "consensus_signal": None if agreed is None else _signal(cast("str", agreed["reason"])),
+    }
+    consensus_verdict = None if agreed is None else agreed["verdict"]
+    votes = [_vote_row(judgment_id, vote, consensus_verdict) for vote in submission.votes]
+    return _Candidate(row, votes, evaluation, digest)
+
+
+def _vote_row(judgment_id: str, vote: Vote, consensus_verdict: object) -> dict[str, object]:
+    word = verdict_of(100 * vote.score)
+    metadata: dict[str, object] = {
+        "verdict": word,
+        "consensus_verdict": consensus_verdict,
+        "confidence_rule": vote.confidence_rule,
+    }
+    if vote.veto:
+        metadata["veto"] = True
+    if vote.error is not None:
+        metadata["error"] = vote.error
+    signal = "DOG_VOTE_ABSTAIN" if vote.abstains else "DOG_VOTE_CAST"
+    return {
+        "judgment": judgment_id,
+        "dog": vote.dog,
+        "score": str(vote.score),
+        "confidence": str(vote.confidence),
+        "word": word,
+        "reasoning": vote.reasoning,
+        "metadata": metadata,
+        "signal": signal if vote.error is None else "DOG_ERROR",
+    }
+
+
+def _signal(reason: str) -> str:
+    return "CONSENSUS_REACHED" if reason in {"approved", "rejected"} else "CONSENSUS_FAILED"
+
+
+def _fresh(candidate: _Candidate, now: datetime) -> Recorded:
+    evaluation = candidate.evaluation
+    agreed = evaluation.consensus
+    return Recorded(
+        judgment_id=candidate.judgment_id,
+        q_score=evaluation.q_score,
+        verdict=evaluation.verdict,
+        confidence=evaluation.confidence,
+        axiom_scores={
+            name: None if value is None else float(value)
+            for name, value in evaluation.axiom_scores.items()
+        },
+        consensus=None if agreed is None else agreed.document(),
+        created_at=now,
+        new=True,
+    )
+
+
+def _answer_once(
+    conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge
+) -> Answered | None:
+    """One attempt, inside a transaction; None when somebody was quicker."""
+    judged = conn.execute(_SQL["judged"], {"judgment_id": judgment_id}).fetchone()
+    if judged is None:
+        raise UnknownJudgmentError(f"there is no judgment {judgment_id}")
+    _, confidence, q, session_id, item_type, context_type = judged
+    user_id = None if given.user is None else _user(conn, given.user)
+    key = {"judgment_id": judgment_id, "user_id": user_id}
+    former = conn.execute(_SQL["current_answer"], key).fetchone()
+    if former is not None and former[1] == given.outcome:
+        return Answered(
+            feedback_id=former[0],
+            judgment_id=judgment_id,
+            outcome=former[1],
+            actual_score=former[2],
+            created_at=former[3],
+            new=False,
+        )
+    now, new_id = edge.clock(), edge.new_id()
+    if former is not None:
+        conn.execute(_SQL["supersede"], {"feedback_id": former[0], "now": now})
+    parameters = {
+        **key,
+        "id": new_id,
+        "outcome": given.outcome,
+        "actual_score": given.actual_score,
+        "confidence": confidence,
+        "session_id": session_id,
+        "input": _json({"itemType": item_type, "contextType": context_type}),
+        "judgment": _json({"judgmentId": judgment_id, "qScore": q, "confidence": confidence}),
+        "learning": _json(_learning(given, q)),
+        "supersedes": None if former is None else str(former[0]),
+        "now": now,
+    }
+    if conn.execute(_SQL["answer"], parameters).fetchone() is None:
+        return None
+    return Answered(
+        feedback_id=new_id,
+        judgment_id=judgment_id,
+        outcome=given.outcome,
+        actual_score=given.actual_score,
+        created_at=now,
+        new=True,
+    )
+
+
+def _user(conn: psycopg.Connection, name: str) -> UUID:
+    for _ in range(ATTEMPTS_MAX):
+        row = conn.execute(_SQL["user_of"], {"name": name}).fetchone()
+        if row is not None:
+            return cast("UUID", row[0])
+        conn.execute(_SQL["make_users"], {"names": [name]})
+    raise CrowdedError(f"user {name} keeps coming and going")
+
+
+def _learning(given: Answer, q: Decimal) -> dict[str, object]:
+    """What the learning loops read: reward 1, 0.5 or 0, and how far the score was off."""
+    rewards = {"correct": 1, "partial": 0.5, "incorrect": 0}
+    found: dict[str, object] = {
+        "reward": rewards[given.outcome],
+        "feedbackType": given.outcome,
+        "canPair": given.actual_score is not None,
+    }
+    if given.actual_score is not None:
+        found["scoreDelta"] = given.actual_score - q
+    return found
+
+
+def _json(value: object) -> str:
+    """JSON for a parameter; a Decimal inside becomes a number with the same digits."""
+    return json.dumps(value, ensure_ascii=False, default=float)

@@ -1,0 +1,166 @@
+-- Recording judgments and what became of them. Each statement is one transaction, or part of one that record.py opens.
+
+-- name: digest_key
+-- The key of every digest, made by the migrations; asked once for each connection pool.
+SELECT value FROM ops_secrets WHERE name = 'digest';
+
+-- name: record
+-- Any number of judgments with their votes and everything that follows from them, in one statement. A judgment is left
+-- out, and not reported back, when its id is taken, its user or session is not there yet, or the session is another's
+-- or expired: record.py then finds out which. The lock on the user keeps an erasure from passing unseen.
+WITH given AS MATERIALIZED (
+    SELECT g.*
+    FROM jsonb_to_recordset(%(judgments)s) AS g (
+        id uuid, judgment_id text, username text, session_id text, item_type text, item_content text, item_hash text,
+        q_score numeric, confidence numeric, verdict text, axiom_scores jsonb, dimension_scores jsonb, context_type text,
+        task_type text, basis jsonb, request_digest text, consensus_signal text)
+), person AS MATERIALIZED (
+    SELECT u.id, u.username
+    FROM users AS u
+    WHERE u.username IN (SELECT g.username FROM given AS g) AND u.erased_at IS NULL
+    FOR SHARE
+), ready AS MATERIALIZED (
+    SELECT g.*, coalesce(p.id, s.user_id) AS user_id
+    FROM given AS g
+    LEFT JOIN person AS p ON p.username = g.username
+    LEFT JOIN sessions AS s ON s.session_id = g.session_id AND s.expires_at > %(now)s
+    WHERE (g.username IS NULL OR p.id IS NOT NULL)
+      AND (g.session_id IS NULL OR s.session_id IS NOT NULL)
+      AND (s.session_id IS NULL OR p.id IS NULL OR s.user_id = p.id)
+), stored AS (
+    INSERT INTO judgments (id, judgment_id, user_id, session_id, item_type, item_content, item_hash, q_score, confidence,
+                           verdict, axiom_scores, dimension_scores, query_type, basis, request_digest, created_at)
+    SELECT r.id, r.judgment_id, r.user_id, r.session_id, r.item_type, r.item_content, r.item_hash, r.q_score, r.confidence,
+           r.verdict, r.axiom_scores, r.dimension_scores, r.context_type, r.basis, decode(r.request_digest, 'hex'), %(now)s
+    FROM ready AS r
+    ON CONFLICT (judgment_id) DO NOTHING
+    RETURNING judgment_id
+), fresh AS MATERIALIZED (
+    SELECT r.* FROM ready AS r JOIN stored AS s USING (judgment_id)
+), vote AS MATERIALIZED (
+    SELECT f.judgment_id, f.item_type, v.*
+    FROM jsonb_to_recordset(%(votes)s) AS v (
+        judgment text, dog text, score numeric, confidence numeric, word text, reasoning text, metadata jsonb, signal text)
+    JOIN fresh AS f ON f.judgment_id = v.judgment
+), kept_votes AS (
+    INSERT INTO dog_votes (dog_name, item_type, item_id, vote_score, confidence, reasoning, metadata, created_at)
+    SELECT v.dog, v.item_type, v.judgment_id, v.score, v.confidence, v.reasoning, v.metadata, %(now)s
+    FROM vote AS v
+), counted_votes AS (
+    INSERT INTO consensus_votes (judgment_id, dog_name, vote_score, vote_type, reasoning, created_at)
+    SELECT v.judgment_id, v.dog, v.score, v.word,
+           CASE WHEN v.reasoning IS NOT NULL THEN jsonb_build_object('text', v.reasoning) END, %(now)s
+    FROM vote AS v
+), events AS (
+    INSERT INTO dog_events (event_type, dog_name, event_data, created_at)
+    SELECT 'DOG_VOTED', v.dog, jsonb_build_object('judgment_id', v.judgment_id, 'verdict', v.word), %(now)s
+    FROM vote AS v
+    UNION ALL
+    SELECT f.consensus_signal, 'CYNIC', jsonb_build_object('judgment_id', f.judgment_id, 'verdict', f.verdict), %(now)s
+    FROM fresh AS f
+    WHERE f.consensus_signal = 'CONSENSUS_REACHED'
+), signals AS (
+    INSERT INTO dog_signals (dog_name, signal_type, payload, emitted_at)
+    SELECT v.dog, v.signal, jsonb_build_object('judgment_id', v.judgment_id, 'score', v.score), %(now)s
+    FROM vote AS v
+    UNION ALL
+    SELECT 'CYNIC', f.consensus_signal, jsonb_build_object('judgment_id', f.judgment_id) || (f.basis -> 'consensus'), %(now)s
+    FROM fresh AS f
+    WHERE f.consensus_signal IS NOT NULL
+), pipelines AS (
+    INSERT INTO dog_pipeline_state (judgment_id, completed_dogs, partial_verdict, timestamp)
+    SELECT f.judgment_id, ARRAY(SELECT v.dog FROM vote AS v WHERE v.judgment_id = f.judgment_id ORDER BY v.dog),
+           f.basis -> 'consensus', %(now)s
+    FROM fresh AS f
+    WHERE f.consensus_signal IS NOT NULL
+), learnable AS (
+    INSERT INTO unified_signals (id, source, session_id, input, judgment, metadata, timestamp)
+    SELECT 'judgment:' || f.judgment_id, 'judgment', f.session_id,
+           jsonb_strip_nulls(jsonb_build_object('itemType', f.item_type, 'taskType', f.task_type, 'contextType', f.context_type)),
+           jsonb_build_object('judgmentId', f.judgment_id, 'qScore', f.q_score, 'verdict', f.verdict, 'confidence', f.confidence),
+           f.basis - 'consensus', %(now)s
+    FROM fresh AS f
+)
+SELECT judgment_id FROM stored;
+
+-- name: make_users
+-- Those of the names that nobody has yet.
+INSERT INTO users (username) SELECT DISTINCT n FROM unnest(%(names)s::text[]) AS n ORDER BY n ON CONFLICT (username) DO NOTHING;
+
+-- name: make_sessions
+-- New sessions; an expired one is renewed, one without a person is claimed by the first who names it.
+INSERT INTO sessions AS s (session_id, user_id, created_at, last_active_at, expires_at)
+SELECT DISTINCT ON (g.session_id) g.session_id, u.id, %(now)s, %(now)s, %(now)s + interval '61803 seconds'
+FROM jsonb_to_recordset(%(judgments)s) AS g (session_id text, username text)
+LEFT JOIN users AS u ON u.username = g.username AND u.erased_at IS NULL
+WHERE g.session_id IS NOT NULL
+ORDER BY g.session_id, u.id
+ON CONFLICT (session_id) DO UPDATE
+SET user_id = coalesce(s.user_id, excluded.user_id), last_active_at = excluded.last_active_at,
+    expires_at = greatest(s.expires_at, excluded.expires_at)
+WHERE s.expires_at <= %(now)s OR (s.user_id IS NULL AND excluded.user_id IS NOT NULL);
+
+-- name: foreign_sessions
+-- Sessions that belong to somebody else than the one who named them.
+SELECT s.session_id, g.username
+FROM jsonb_to_recordset(%(judgments)s) AS g (session_id text, username text)
+JOIN sessions AS s ON s.session_id = g.session_id
+LEFT JOIN users AS u ON u.username = g.username AND u.erased_at IS NULL
+WHERE g.username IS NOT NULL AND s.user_id IS DISTINCT FROM u.id;
+
+-- name: recorded
+-- What is stored under these ids, to answer a repetition with.
+SELECT judgment_id, q_score, verdict, confidence, axiom_scores, basis, request_digest, created_at
+FROM judgments
+WHERE judgment_id = ANY (%(ids)s);
+
+-- name: judged
+-- What feedback is about; the lock lets one answer at a time change.
+SELECT j.judgment_id, j.confidence, j.q_score, j.session_id, j.item_type, j.query_type
+FROM judgments AS j
+WHERE j.judgment_id = %(judgment_id)s;
+
+-- name: user_of
+SELECT id FROM users WHERE username = %(name)s AND erased_at IS NULL FOR SHARE;
+
+-- name: current_answer
+-- The answer that counts, of one person or of nobody.
+SELECT id, outcome, actual_score, created_at FROM feedback
+WHERE judgment_id = %(judgment_id)s AND user_id IS NOT DISTINCT FROM %(user_id)s AND superseded_at IS NULL
+FOR UPDATE;
+
+-- name: supersede
+-- The former answer counts no longer, nor do the predictions that it scored.
+WITH former AS (
+    UPDATE feedback SET superseded_at = %(now)s WHERE id = %(feedback_id)s RETURNING id, created_at
+), unscored AS (
+    DELETE FROM brier_predictions AS b USING former AS f
+    WHERE b.service_id = 'default' AND b.timestamp = f.created_at AND b.metadata ->> 'feedback_id' = f.id::text
+)
+DELETE FROM calibration_tracking AS c USING former AS f WHERE c.id = f.id;
+
+-- name: answer
+-- Feedback with what follows from it. Nothing is stored when another answer of the same person came first.
+WITH stored AS (
+    INSERT INTO feedback (id, judgment_id, user_id, outcome, actual_score, created_at)
+    VALUES (%(id)s, %(judgment_id)s, %(user_id)s, %(outcome)s, %(actual_score)s, %(now)s)
+    ON CONFLICT (judgment_id, user_id) WHERE superseded_at IS NULL DO NOTHING
+    RETURNING id
+), scored AS (
+    INSERT INTO brier_predictions (predicted, actual, metadata, timestamp)
+    SELECT %(confidence)s, (%(outcome)s = 'correct')::integer,
+           jsonb_build_object('judgment_id', %(judgment_id)s::text, 'feedback_id', s.id), %(now)s
+    FROM stored AS s
+    WHERE %(outcome)s <> 'partial'
+), calibrated AS (
+    INSERT INTO calibration_tracking (id, predicted_outcome, actual_outcome, predicted_confidence, created_at)
+    SELECT s.id, 'correct', %(outcome)s, %(confidence)s, %(now)s
+    FROM stored AS s
+), learnable AS (
+    INSERT INTO unified_signals (id, source, session_id, input, judgment, outcome, learning, metadata, timestamp)
+    SELECT 'feedback:' || s.id, 'user_feedback', %(session_id)s, %(input)s, %(judgment)s,
+           jsonb_strip_nulls(jsonb_build_object('status', %(outcome)s::text, 'actualScore', %(actual_score)s::numeric)),
+           %(learning)s, jsonb_strip_nulls(jsonb_build_object('supersedes', %(supersedes)s::text)), %(now)s
+    FROM stored AS s
+)
+SELECT id FROM stored;

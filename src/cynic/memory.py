@@ -1,0 +1,212 @@
+"""The memory as a Python object: one database, a pool of connections, and a method for each thing one can do."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Self
+
+from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
+
+from cynic.base import clock, ids, settings
+from cynic.base.errors import TryAgainError, UnavailableError
+from cynic.db.connect import Database, database
+from cynic.db.migrate import Migrator
+from cynic.flows import counters, record, submission
+from cynic.reads import judgments
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    import psycopg
+
+    from cynic.base.errors import CynicError
+    from cynic.flows.record import Answered, Recorded
+    from cynic.reads.judgments import Page
+
+from contextlib import contextmanager
+
+POOL_SIZE = 8
+POOL_WAIT_SECONDS = 5.0
+POOL_WAITING_MAX = 1000
+
+
+class BusyError(TryAgainError):
+    """Every connection was in use for as long as one waits."""
+
+    code = "busy"
+
+
+class SchemaBehindError(UnavailableError):
+    """The database's schema is not the one this version knows."""
+
+    code = "schema-behind"
+
+
+class Memory:
+    """An open memory. Safe to share between threads; close it, or use it as a context."""
+
+    def __init__(self, found: Database, *, pool_size: int = POOL_SIZE) -> None:
+        self.database = found
+        self._owned = ExitStack()
+        self._pool = ConnectionPool(
+            found.conninfo,
+            min_size=1,
+            max_size=pool_size,
+            max_waiting=POOL_WAITING_MAX,
+            timeout=POOL_WAIT_SECONDS,
+            open=False,
+            configure=found.prepare_for_app,
+            check=ConnectionPool.check_connection,
+            kwargs={"autocommit": True, "fallback_application_name": "cynic"},
+        )
+        self._pool.open()
+        self._edge: record.Edge | None = None
+
+    def judge(self, **fields: Any) -> Recorded:
+        """Record one judgment; the fields are those of `POST /api/v1/judgments`.
+
+        Returned means committed. Raises `InvalidFieldError` naming the field, `JudgmentDiffersError` when the
+        `judgment_id` is another judgment's, `ForeignSessionError` when the session is another user's.
+        """
+        return self.record(submission.read_judgment(fields))
+
+    def record(
+        self, given: submission.Submission, *, key: str | None = None, caller: str = ""
+    ) -> Recorded:
+        """Record one judgment that was read already.
+
+        An idempotency `key` stands for its id where it has none; each `caller` has keys of its own.
+        """
+        with self.connection() as conn:
+            edge = self.edge(conn)
+            return record.record_one(conn, record.identified(given, key, caller, edge), edge)
+
+    def judge_many(self, documents: Iterable[Mapping[str, object]]) -> list[Recorded | CynicError]:
+        """Record judgments; one result for each, in order. A bad one does not keep the others out."""
+        read: list[submission.Submission | CynicError] = []
+        for document in documents:
+            try:
+                read.append(submission.read_judgment(dict(document)))
+            except submission.InvalidFieldError as error:
+                read.append(error)
+        return self.record_many(read)
+
+    def record_many(
+        self, read: Sequence[submission.Submission | CynicError]
+    ) -> list[Recorded | CynicError]:
+        """Record judgments that were read already; those that could not be keep their error."""
+        good = [one for one in read if isinstance(one, submission.Submission)]
+        with self.connection() as conn:
+            stored = iter(record.record(conn, good, self.edge(conn)) if good else [])
+        return [next(stored) if isinstance(one, submission.Submission) else one for one in read]
+
+    def feedback(self, judgment_id: str, outcome: str, **fields: Any) -> Answered:
+        """Say whether a judgment was right: correct, incorrect or partial; `actual_score` and `user` if known."""
+        return self.answer(judgment_id, submission.read_feedback({"outcome": outcome, **fields}))
+
+    def answer(self, judgment_id: str, given: submission.Answer) -> Answered:
+        """Store feedback that was read already."""
+        with self.connection() as conn:
+            return record.answer(conn, judgment_id, given, self.edge(conn))
+
+    def judgment(self, judgment_id: str) -> dict[str, object]:
+        """One judgment with its votes, consensus, dimensions and feedback."""
+        with self.connection() as conn:
+            return judgments.one(conn, judgment_id)
+
+    def judgments(
+        self,
+        *,
+        limit: int = judgments.PAGE_ROWS_DEFAULT,
+        cursor: str | None = None,
+        min_q_score: float | Decimal | None = None,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        **filters: str | None,
+    ) -> Page:
+        """A page of judgments, newest first; filters: user, session_id, verdict, item_type."""
+        chosen = judgments.Filters(
+            since=since,
+            until=until,
+            min_q_score=None if min_q_score is None else Decimal(str(min_q_score)),
+            **filters,
+        )
+        with self.connection() as conn:
+            return judgments.page(conn, chosen, limit=limit, cursor=cursor)
+
+    def fold(self) -> int:
+        """Add up what the shared counters do not count yet; return how many rows. The worker does this by itself."""
+        with self.connection() as conn:
+            return counters.fold_all(conn, clock.now())
+
+    @contextmanager
+    def connection(self) -> Generator[psycopg.Connection]:
+        """A connection that acts as the application; waits for one, but not for ever."""
+        try:
+            taken = self._pool.connection()
+            with taken as conn:
+                yield conn
+        except TooManyRequests as error:
+            raise BusyError("too many wait for the database already") from error
+        except PoolTimeout as error:
+            raise BusyError(f"no connection became free within {POOL_WAIT_SECONDS} s") from error
+
+    def edge(self, conn: psycopg.Connection) -> record.Edge:
+        """The clock, the source of identifiers, and the digest key of this database."""
+        if self._edge is None:
+            key = record.digest_key(conn)
+            self._edge = record.Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=key)
+        return self._edge
+
+    def close(self) -> None:
+        """Close the connections, and give back the embedded server if this memory started it."""
+        self._pool.close()
+        self._owned.close()
+
+    def own(self, context: ExitStack) -> Self:
+        """Close what `context` holds together with this memory."""
+        self._owned = context
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def connect(
+    database_url: str | None = None, *, schema: str | None = None, pool_size: int = POOL_SIZE
+) -> Memory:
+    """Open the memory: `database_url`, else what the environment says, else the embedded server.
+
+    The schema of an embedded server is brought up to date; that of any other has to be (`cynic db migrate`).
+    """
+    chosen = settings.load(database=database_url, schema=schema)
+    with ExitStack() as opened:
+        found = opened.enter_context(database(chosen))
+        ready(found)
+        memory = Memory(found, pool_size=pool_size)
+        return memory.own(opened.pop_all())
+
+
+def ready(found: Database) -> None:
+    """Bring the embedded server's schema up to date, or raise when another one's is not."""
+    embedded = found.data_dir is not None
+    with found.connect(new_schema=embedded) as conn:
+        migrator = Migrator(conn, found.schema)
+        if embedded:
+            migrator.up()
+        elif behind := [s.name for s in migrator.status() if s.state != "applied"]:
+            raise SchemaBehindError(
+                f"the schema is not as this version knows it: {behind[0]} and {len(behind) - 1} more",
+                hint="run cynic db migrate",
+            )
