@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,14 +10,15 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from cynic.base import clock, ids, settings
 from cynic.base.errors import TryAgainError, UnavailableError
-from cynic.db.connect import Database, database
-from cynic.db.migrate import Migrator
+from cynic.db import browse
+from cynic.db.connect import Database, database, set_role
+from cynic.db.migrate import Migrator, use_schema
 from cynic.flows import counters, record, submission
 from cynic.reads import judgments
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import psycopg
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from cynic.flows.record import Answered, Recorded
     from cynic.reads.judgments import Page
 
-from contextlib import contextmanager
-
 POOL_SIZE = 8
+READERS_MAX = 4
 POOL_WAIT_SECONDS = 5.0
 POOL_WAITING_MAX = 1000
 
@@ -51,18 +51,10 @@ class Memory:
     def __init__(self, found: Database, *, pool_size: int = POOL_SIZE) -> None:
         self.database = found
         self._owned = ExitStack()
-        self._pool = ConnectionPool(
-            found.conninfo,
-            min_size=1,
-            max_size=pool_size,
-            max_waiting=POOL_WAITING_MAX,
-            timeout=POOL_WAIT_SECONDS,
-            open=False,
-            configure=found.prepare_for_app,
-            check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "fallback_application_name": "cynic"},
-        )
+        self._pool = _pool(found, pool_size, found.prepare_for_app)
+        self._readers = _pool(found, READERS_MAX, self._prepare_reader)
         self._pool.open()
+        self._readers.open()
         self._edge: record.Edge | None = None
 
     def judge(self, **fields: Any) -> Recorded:
@@ -145,14 +137,19 @@ class Memory:
     @contextmanager
     def connection(self) -> Generator[psycopg.Connection]:
         """A connection that acts as the application; waits for one, but not for ever."""
-        try:
-            taken = self._pool.connection()
-            with taken as conn:
-                yield conn
-        except TooManyRequests as error:
-            raise BusyError("too many wait for the database already") from error
-        except PoolTimeout as error:
-            raise BusyError(f"no connection became free within {POOL_WAIT_SECONDS} s") from error
+        with _taken(self._pool) as conn:
+            yield conn
+
+    @contextmanager
+    def reading(self) -> Generator[psycopg.Connection]:
+        """A connection that acts as the reader and cannot write."""
+        with _taken(self._readers) as conn:
+            yield conn
+
+    def _prepare_reader(self, conn: psycopg.Connection) -> None:
+        use_schema(conn, self.database.schema)
+        set_role(conn, "cynic_reader")
+        browse.make_read_only(conn)
 
     def edge(self, conn: psycopg.Connection) -> record.Edge:
         """The clock, the source of identifiers, and the digest key of this database."""
@@ -164,6 +161,7 @@ class Memory:
     def close(self) -> None:
         """Close the connections, and give back the embedded server if this memory started it."""
         self._pool.close()
+        self._readers.close()
         self._owned.close()
 
     def own(self, context: ExitStack) -> Self:
@@ -181,6 +179,34 @@ class Memory:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _pool(
+    found: Database, size: int, configure: Callable[[psycopg.Connection], None]
+) -> ConnectionPool[psycopg.Connection]:
+    """Connections made when they are needed, tested when they are taken."""
+    return ConnectionPool(
+        found.conninfo,
+        min_size=0,
+        max_size=size,
+        max_waiting=POOL_WAITING_MAX,
+        timeout=POOL_WAIT_SECONDS,
+        open=False,
+        configure=configure,
+        check=ConnectionPool.check_connection,
+        kwargs={"autocommit": True, "fallback_application_name": "cynic"},
+    )
+
+
+@contextmanager
+def _taken(pool: ConnectionPool[psycopg.Connection]) -> Generator[psycopg.Connection]:
+    try:
+        with pool.connection() as conn:
+            yield conn
+    except TooManyRequests as error:
+        raise BusyError("too many wait for the database already") from error
+    except PoolTimeout as error:
+        raise BusyError(f"no connection became free within {POOL_WAIT_SECONDS} s") from error
 
 
 def connect(

@@ -102,7 +102,7 @@ def test_from_nothing_to_ready_and_ctrl_c_stops_all_of_it(
     service = up(CYNIC_HOME=str(home))
     assert service.get("/readyz")[:2] == (
         200,
-        {"status": "ready", "checks": {"database": "ok", "schema": "ok"}},
+        {"status": "ready", "checks": {"database": "ok", "schema": "ok", "worker": "ok"}},
     )
     assert service.get("/healthz")[1]["status"] == "ok"
     assert service.end(signal.SIGINT) == 0

@@ -67,9 +67,8 @@ def test_from_empty_to_verified_and_back(cynic: Cynic, empty_database: str) -> N
     assert "nothing to apply" in cynic(*at, "db", "migrate").err
     done = cynic(*at, "db", "verify", "--json")
     assert (done.code, json.loads(done.out)["ok"]) == (0, True)
-    assert json.loads(cynic(*at, "db", "down", "--to", "046", "--json").out) == {
-        "undone": ["047_metrics_infrastructure"]
-    }
+    undone = json.loads(cynic(*at, "db", "down", "--to", "046", "--json").out)["undone"]
+    assert undone == [m.name for m in reversed(packaged()) if m.number > 46]
     assert cynic(*at, "db", "verify").code == 6
     assert cynic(*at, "db", "down", "--to", "nowhere").code == 3
 
@@ -190,7 +189,8 @@ def test_browse_lists_the_tables_and_names_what_is_unknown(
     cynic: Cynic, fresh_database: str
 ) -> None:
     listed = json.loads(cynic("--database", fresh_database, "db", "browse", "--json").out)
-    assert len(listed) == 108
+    assert len([one for one in listed if not one["table"].startswith("ops_")]) == 108
+    assert "ops_secrets" not in [one["table"] for one in listed]
     done = cynic("--database", fresh_database, "db", "browse", "nowhere")
     assert (done.code, "[unknown-table]" in done.err) == (3, True)
     done = cynic("--database", fresh_database, "db", "browse", "users", "--where", "secret=1")

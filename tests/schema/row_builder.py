@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -114,5 +115,6 @@ class RowBuilder:
             "integer": number,
             "smallint": number,
             "tsvector": "",
+            "bytea": sha256(str(number).encode()).digest(),
         }
         return made[kind]

@@ -266,5 +266,5 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
 -- name: tables_that_the_application_cannot_write
 SELECT c.relname
 FROM pg_class AS c
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname <> '_migrations'
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND c.relname NOT IN ('_migrations', 'ops_secrets')
   AND NOT (has_table_privilege('cynic_app', c.oid, 'INSERT') AND has_table_privilege('cynic_app', c.oid, 'SELECT'));

@@ -248,38 +248,6 @@ class TestScores:
 
 
 class TestFeedback:
-    def test_the_first_answer_counts_and_a_superseded_one_is_taken_back(
-        self, db: psycopg.Connection
-    ) -> None:
-        user = new_user(db)
-        judge(db, "j1", "j2")
-        db.execute(
-            "INSERT INTO feedback (judgment_id, user_id, outcome) VALUES ('j1', %s, 'correct')",
-            [user],
-        )
-        profile = "SELECT total_feedback, correct_feedback, incorrect_feedback, accuracy FROM user_learning_profiles"
-        assert one(db, profile) == (1, 1, 0, 1)
-        db.execute("UPDATE feedback SET superseded_at = now()")
-        db.execute(
-            "INSERT INTO feedback (judgment_id, user_id, outcome) VALUES ('j1', %s, 'incorrect')",
-            [user],
-        )
-        assert one(db, profile) == (1, 0, 1, 0)
-        db.execute(
-            "INSERT INTO feedback (judgment_id, user_id, outcome) VALUES ('j2', %s, 'partial')",
-            [user],
-        )
-        assert one(db, profile) == (2, 0, 1, 0)
-
-    def test_only_partial_answers_give_no_accuracy(self, db: psycopg.Connection) -> None:
-        user = new_user(db)
-        judge(db, "j1")
-        db.execute(
-            "INSERT INTO feedback (judgment_id, user_id, outcome) VALUES ('j1', %s, 'partial')",
-            [user],
-        )
-        assert one(db, "SELECT accuracy FROM user_learning_profiles") is None
-
     def test_one_current_answer_for_each_user_and_for_nobody(self, db: psycopg.Connection) -> None:
         judge(db, "j1")
         db.execute("INSERT INTO feedback (judgment_id, outcome) VALUES ('j1', 'correct')")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from cynic.api import describe, health, judgments, problems
+from cynic.api import describe, health, judgments, problems, stream, tables
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
@@ -28,6 +28,8 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         with ExitStack() as opened:
             app.state.memory = opened.enter_context(Memory(database, pool_size=pool_size))
+            app.state.broadcaster = stream.Broadcaster(app.state.memory)
+            opened.callback(app.state.broadcaster.stop)
             app.state.worker = None
             if with_worker:
                 app.state.worker = Worker(database)
@@ -42,7 +44,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.include_router(health.router)
+    app.include_router(stream.router)
     app.include_router(judgments.router)
+    app.include_router(tables.router)
     problems.install(app)
     app.add_middleware(Limits)
     app.openapi = lambda: describe.complete(app)

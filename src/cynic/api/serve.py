@@ -24,14 +24,22 @@ class PortTakenError(UnavailableError):
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], closing: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams never end by themselves: without this, closing would wait for them.
+        self._closing()
+        await super().shutdown(sockets)
 
 
 def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -> None:
@@ -39,6 +47,15 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
 
     Port 0 takes a free one. Requests under way get ten seconds to end.
     """
+    server, bound = serving(app, host, port, ready=ready)
+    with bound:
+        server.run(sockets=[bound])
+
+
+def serving(
+    app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]
+) -> tuple[uvicorn.Server, socket.socket]:
+    """A server that does not run yet, and the socket that it is to run on."""
     bound = _bind(host, port)
     number = bound.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
@@ -49,8 +66,11 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
         server_header=False,
         lifespan="on",
     )
-    with bound:
-        _Server(config, lambda: ready(f"http://{shown}:{number}")).run(sockets=[bound])
+
+    def closing() -> None:
+        app.state.broadcaster.release()  # made when the application starts
+
+    return _Server(config, lambda: ready(f"http://{shown}:{number}"), closing), bound
 
 
 def _bind(host: str, port: int) -> socket.socket:

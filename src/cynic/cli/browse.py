@@ -133,20 +133,13 @@ def _show_json(pages: Iterable[Page]) -> None:
 
 
 def _show_csv(pages: Iterable[Page]) -> None:
+    from cynic.db.browse import plain
+
     writer = csv.writer(sys.stdout)
     for number, page in enumerate(pages):
         if not number:
             writer.writerow(page.columns)
-        writer.writerows([_field(value) for value in row] for row in page.rows)
-
-
-def _field(value: object) -> object:
-    """JSON as JSON, a missing value as an empty field, the rest as text."""
-    return (
-        json.dumps(value, ensure_ascii=False, default=str)
-        if isinstance(value, dict | list)
-        else value
-    )
+        writer.writerows([plain(value) for value in row] for row in page.rows)
 
 
 def _show_table(pages: Iterable[Page], query: Query) -> None:
@@ -197,4 +190,6 @@ def _show_records(console: Console, page: Page) -> None:
 def _text(value: object) -> Text:
     from rich.text import Text
 
-    return Text("NULL", style="dim") if value is None else Text(str(_field(value)))
+    from cynic.db.browse import plain
+
+    return Text("NULL", style="dim") if value is None else Text(str(plain(value)))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from cynic.db.connect import Database
+    from cynic.memory import Memory
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="One JSON document on standard output."
@@ -37,6 +38,18 @@ def open_database(schema: str | None = None) -> Generator[Database]:
 
     with database(settings(schema), progress=say) as found:
         yield found
+
+
+@contextmanager
+def open_memory(schema: str | None) -> Generator[Memory]:
+    """The memory of this command; what it left for the shared counters is folded at its end."""
+    from cynic.memory import Memory, ready
+
+    with open_database(schema) as database:
+        ready(database)
+        with Memory(database, pool_size=1) as memory:
+            yield memory
+            memory.fold()
 
 
 def say(message: str) -> None:

@@ -49,6 +49,12 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     lazy={
         "up": ("cynic.cli.up:up", "Start the service, and the embedded database if it is the one."),
+        "judge": ("cynic.cli.judge:judge", "Judge a file by votes or dimensions, and keep it."),
+        "feedback": ("cynic.cli.judge:feedback", "Say whether a judgment was right."),
+        "judgments": (
+            "cynic.cli.judgments:judgments",
+            "List judgments, or show one with its votes.",
+        ),
         "doctor": (
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",

@@ -27,7 +27,10 @@ class NotLoopbackError(UsageError):
 @click.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to bind to.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
-def up(host: str, port: int) -> None:
+@click.option(
+    "--no-worker", is_flag=True, help="Serve only; another process does the background work."
+)
+def up(*, host: str, port: int, no_worker: bool) -> None:
     """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it."""
     refuse_open_address(host)
     from cynic.db import cluster
@@ -43,7 +46,7 @@ def up(host: str, port: int) -> None:
         with open_database() as database:
             _migrate(database)
             imports.join()
-            _serve(database, host, port)
+            _serve(database, host, port, with_worker=not no_worker)
     except KeyboardInterrupt:
         say("stopped")
 
@@ -84,13 +87,20 @@ def _migrate(database: Database) -> None:
         say(f"schema: {len(applied)} migrations applied")
 
 
-def _serve(database: Database, host: str, port: int) -> None:
+def _serve(database: Database, host: str, port: int, *, with_worker: bool) -> None:
     from cynic.api.app import create_app
     from cynic.api.serve import serve
 
     serve(
-        create_app(database),
+        create_app(database, with_worker=with_worker),
         host,
         port,
-        ready=lambda url: say(f"cynic is up: {url}  (Ctrl-C stops it)"),
+        ready=_greet,
     )
+
+
+def _greet(url: str) -> None:
+    """The address, and what a newcomer can do with it at once."""
+    say(f"cynic is up: {url}  (Ctrl-C stops it; {url}/readyz says how it is)")
+    example = '{"item_type": "text", "item_content": "to be or not", "votes": [{"dog": "Sage", "score": 0.7}]}'
+    say(f"judge something: curl {url}/api/v1/judgments -d '{example}'")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, LiteralString, cast
 
 from psycopg import errors, sql
 
-from cynic.base.errors import InvalidDataError, NotFoundError, UsageError
+from cynic.base.errors import CynicError, InvalidDataError, NotFoundError, UsageError
 from cynic.db import sqlfile
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class UnknownColumnError(InvalidDataError):
     """The table has no column of that name."""
 
     code = "unknown-column"
+
+
+class TableForbiddenError(CynicError):
+    """The table is there, and not for the reading role: it holds keys."""
+
+    code = "table-forbidden"
+    http_status = 403
 
 
 class BadFilterError(InvalidDataError):
@@ -171,6 +178,8 @@ def read(conn: psycopg.Connection, query: Query) -> Page:
     statement, parameters = _Builder(query, types, shown, order).build()
     try:
         rows = conn.execute(statement, parameters).fetchall()
+    except errors.InsufficientPrivilege as error:
+        raise TableForbiddenError(f"{query.table} may not be read") from error
     except (errors.DataError, errors.UndefinedFunction) as error:
         raise BadFilterError(f"{query.table}: {error.diag.message_primary}") from error
     more = len(rows) > query.limit
@@ -199,6 +208,13 @@ def read_all(conn: psycopg.Connection, query: Query) -> Iterator[Page]:
         cursor = page.cursor
         if cursor is None:
             return
+
+
+def plain(value: object) -> object:
+    """A cell of a table or a CSV file: JSON as text, everything else as it is."""
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return value
 
 
 def make_read_only(conn: psycopg.Connection) -> None:

@@ -20,10 +20,11 @@ WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relname
 ORDER BY k.position;
 
 -- name: relations
--- Every table with its comment and the planner's estimate of its rows (NULL: never counted).
+-- Every table that may be read with its comment and the planner's estimate of its rows (NULL: never counted).
 SELECT c.relname, obj_description(c.oid, 'pg_class'), nullif(c.reltuples, -1)::bigint
 FROM pg_class AS c
 WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind IN ('r', 'p')
+  AND has_table_privilege(c.oid, 'SELECT')
   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
 ORDER BY c.relname;
 

@@ -189,12 +189,8 @@ def record_one(conn: psycopg.Connection, submission: Submission, edge: Edge) -> 
 
 def answer(conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge) -> Answered:
     """Take back whether a judgment was right; the same outcome again is the first answer."""
-    for _ in range(ATTEMPTS_MAX):
-        with conn.transaction():
-            stored = _answer_once(conn, judgment_id, given, edge)
-        if stored is not None:
-            return stored
-    raise CrowdedError(f"others keep answering {judgment_id} at the same time")
+    with conn.transaction():
+        return _answer(conn, judgment_id, given, edge)
 
 
 def _store(conn: psycopg.Connection, candidates: Iterable[_Candidate], now: datetime) -> set[str]:
@@ -399,10 +395,8 @@ def _fresh(candidate: _Candidate, now: datetime) -> Recorded:
     )
 
 
-def _answer_once(
-    conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge
-) -> Answered | None:
-    """One attempt, inside a transaction; None when somebody was quicker."""
+def _answer(conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge) -> Answered:
+    conn.execute(_SQL["one_answer_at_a_time"], {"judgment_id": judgment_id, "user": given.user})
     judged = conn.execute(_SQL["judged"], {"judgment_id": judgment_id}).fetchone()
     if judged is None:
         raise UnknownJudgmentError(f"there is no judgment {judgment_id}")
@@ -435,8 +429,7 @@ def _answer_once(
         "supersedes": None if former is None else str(former[0]),
         "now": now,
     }
-    if conn.execute(_SQL["answer"], parameters).fetchone() is None:
-        return None
+    conn.execute(_SQL["answer"], parameters)
     return Answered(
         feedback_id=new_id,
         judgment_id=judgment_id,

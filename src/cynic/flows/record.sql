@@ -90,7 +90,7 @@ INSERT INTO users (username) SELECT DISTINCT n FROM unnest(%(names)s::text[]) AS
 -- name: make_sessions
 -- New sessions; an expired one is renewed, one without a person is claimed by the first who names it.
 INSERT INTO sessions AS s (session_id, user_id, created_at, last_active_at, expires_at)
-SELECT DISTINCT ON (g.session_id) g.session_id, u.id, %(now)s, %(now)s, %(now)s + interval '61803 seconds'
+SELECT DISTINCT ON (g.session_id) g.session_id, u.id, %(now)s, %(now)s, %(now)s::timestamptz + interval '61803 seconds'
 FROM jsonb_to_recordset(%(judgments)s) AS g (session_id text, username text)
 LEFT JOIN users AS u ON u.username = g.username AND u.erased_at IS NULL
 WHERE g.session_id IS NOT NULL
@@ -114,8 +114,12 @@ SELECT judgment_id, q_score, verdict, confidence, axiom_scores, basis, request_d
 FROM judgments
 WHERE judgment_id = ANY (%(ids)s);
 
+-- name: one_answer_at_a_time
+-- Held to the end of the transaction: answers of one person, or of nobody, to one judgment come one after the other.
+SELECT pg_advisory_xact_lock(hashtextextended(%(judgment_id)s || ' ' || coalesce(%(user)s::text, ''), 0));
+
 -- name: judged
--- What feedback is about; the lock lets one answer at a time change.
+-- What feedback is about.
 SELECT j.judgment_id, j.confidence, j.q_score, j.session_id, j.item_type, j.query_type
 FROM judgments AS j
 WHERE j.judgment_id = %(judgment_id)s;
@@ -126,8 +130,7 @@ SELECT id FROM users WHERE username = %(name)s AND erased_at IS NULL FOR SHARE;
 -- name: current_answer
 -- The answer that counts, of one person or of nobody.
 SELECT id, outcome, actual_score, created_at FROM feedback
-WHERE judgment_id = %(judgment_id)s AND user_id IS NOT DISTINCT FROM %(user_id)s AND superseded_at IS NULL
-FOR UPDATE;
+WHERE judgment_id = %(judgment_id)s AND user_id IS NOT DISTINCT FROM %(user_id)s AND superseded_at IS NULL;
 
 -- name: supersede
 -- The former answer counts no longer, nor do the predictions that it scored.
@@ -140,11 +143,10 @@ WITH former AS (
 DELETE FROM calibration_tracking AS c USING former AS f WHERE c.id = f.id;
 
 -- name: answer
--- Feedback with what follows from it. Nothing is stored when another answer of the same person came first.
+-- Feedback with what follows from it.
 WITH stored AS (
     INSERT INTO feedback (id, judgment_id, user_id, outcome, actual_score, created_at)
     VALUES (%(id)s, %(judgment_id)s, %(user_id)s, %(outcome)s, %(actual_score)s, %(now)s)
-    ON CONFLICT (judgment_id, user_id) WHERE superseded_at IS NULL DO NOTHING
     RETURNING id
 ), scored AS (
     INSERT INTO brier_predictions (predicted, actual, metadata, timestamp)

@@ -143,7 +143,7 @@ def plain(value: Decimal) -> str:
 
 def read_judgment(document: object) -> Submission:
     """Check a judgment's document against the rules; raise `InvalidFieldError` at the first that is broken."""
-    fields = _object(document, "the judgment", _JUDGMENT_FIELDS)
+    fields = _object(document, "", _JUDGMENT_FIELDS)
     votes = _votes(fields.get("votes"))
     dimensions = _dimensions(fields.get("dimensions"))
     if not votes and not dimensions:
@@ -170,7 +170,7 @@ def read_judgment(document: object) -> Submission:
 
 def read_feedback(document: object) -> Answer:
     """Check the document of a feedback."""
-    fields = _object(document, "the feedback", _FEEDBACK_FIELDS)
+    fields = _object(document, "", _FEEDBACK_FIELDS)
     outcome = fields.get("outcome")
     if outcome not in OUTCOMES:
         raise InvalidFieldError("outcome", f"one of {', '.join(OUTCOMES)}, not {_shown(outcome)}")
@@ -181,14 +181,14 @@ def read_feedback(document: object) -> Answer:
     )
 
 
-def _object(document: object, what: str, known: frozenset[str]) -> Mapping[str, object]:
+def _object(document: object, where: str, known: frozenset[str]) -> Mapping[str, object]:
     if not isinstance(document, dict):
-        raise InvalidFieldError(what, f"must be an object, not {_kind(document)}")
+        raise InvalidFieldError(where or "(all)", f"must be an object, not {_kind(document)}")
     fields = cast("Mapping[str, object]", document)
     if unknown := sorted(map(str, fields.keys() - known)):
-        raise InvalidFieldError(
-            unknown[0][:NAME_CHARACTERS_MAX], "no such field", hint=_list(known)
-        )
+        name = unknown[0][:NAME_CHARACTERS_MAX] or "(no name)"
+        full = f"{where}.{name}" if where else name
+        raise InvalidFieldError(full, "no such field", hint=_list(known))
     return fields
 
 

@@ -60,10 +60,10 @@ def test_a_backup_restored_into_an_empty_database_is_the_same(
         tmp_path / "b",
         lambda done, total, name: shown.append(f"{done}/{total} {name}"),
     )
-    assert summary.tables == 108
+    assert summary.tables >= 108
     assert summary.size_bytes == (tmp_path / "b").stat().st_size > 0
-    assert len(shown) == 108
-    assert restore_into(database(empty_database), tmp_path / "b").tables == 108
+    assert len(shown) == summary.tables
+    assert restore_into(database(empty_database), tmp_path / "b").tables == summary.tables
     assert everything(empty_database) == everything(fresh_database)
     with psycopg.connect(empty_database, autocommit=True) as conn:
         report = catalogue.verify(conn, "public")

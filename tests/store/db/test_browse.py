@@ -110,7 +110,7 @@ def test_pages_together_are_the_whole_in_order(
 
 def test_every_table_can_be_read(db: psycopg.Connection) -> None:
     found = relations(db)
-    assert len(found) == 108
+    assert len([one for one in found if not one.name.startswith("ops_")]) == 108
     for relation in found:
         assert relation.comment
         assert set(read(db, Query(table=relation.name, limit=3)).columns)
