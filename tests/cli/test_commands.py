@@ -255,7 +255,10 @@ def test_a_reader_that_leaves_is_no_error(fresh_database: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_an_address_that_others_can_reach_is_refused(cynic: Cynic, host: str) -> None:
-    done = cynic("up", "--host", host, CYNIC_DATABASE_URL="postgresql://127.0.0.1:1/nowhere")
+def test_an_address_that_others_can_reach_is_refused_without_a_key(
+    cynic: Cynic, fresh_database: str, host: str
+) -> None:
+    done = cynic("up", "--host", host, CYNIC_DATABASE_URL=fresh_database)
     assert done.code == 2
     assert "[not-loopback]" in done.err
+    assert "cynic keys create" in done.err

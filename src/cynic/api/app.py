@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from cynic.api import describe, health, judgments, problems, stream, tables
+from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
@@ -17,12 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from cynic.db.connect import Database
+    from cynic.domains.system.keys import GivenKey
 
 
 def create_app(
-    database: Database, *, with_worker: bool = True, pool_size: int = POOL_SIZE
+    database: Database,
+    *,
+    with_worker: bool = True,
+    pool_size: int = POOL_SIZE,
+    env_keys: tuple[GivenKey, ...] = (),
+    open_to_network: bool = False,
 ) -> FastAPI:
-    """The service over one database whose schema is up to date."""
+    """The service over one database whose schema is up to date.
+
+    A service that other machines can reach (`open_to_network`) asks for an API key even while there is none.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -48,6 +58,7 @@ def create_app(
     app.include_router(judgments.router)
     app.include_router(tables.router)
     problems.install(app)
+    app.add_middleware(Authentication, env_keys=env_keys, always=open_to_network)
     app.add_middleware(Limits)
     app.openapi = lambda: describe.complete(app)
     return app

@@ -55,8 +55,21 @@ def complete(app: FastAPI) -> dict[str, Any]:
             found = TypeAdapter(model).json_schema(ref_template=_REFERENCE)
             schemas.update(found.pop("$defs", {}))
             schemas[model.__name__] = found
+        _describe_keys(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _describe_keys(document: dict[str, Any]) -> None:
+    """Where authentication is on, every operation but the health checks asks for a key."""
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values() if path.startswith("/api/") else ():
+            operation["security"] = [{}, {"bearer": []}, {"header": []}]
+            operation["responses"] |= {str(s): one for s, one in problems(401, 403).items()}
 
 
 _MEANING = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,12 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="the schema that holds the tables; one tenant is one schema",
         default="the first of the connection's search_path, usually public",
     ),
+    Setting(
+        name="CYNIC_API_KEYS",
+        meaning="API keys that the service takes besides those of cynic keys create: KEY or KEY:SCOPE, separated "
+        "by commas; the scope is read, write or admin; setting it turns authentication on",
+        default="unset; without a scope a key is admin",
+    ),
 )
 
 
@@ -68,6 +74,8 @@ class Settings:
     """Where `database` came from, for people: "--database", "CYNIC_DATABASE_URL" …"""
     home: Path
     schema: str | None = None
+    api_keys: str | None = field(default=None, repr=False)
+    """CYNIC_API_KEYS as it was given; read by `cynic.domains.system.keys`."""
 
 
 def load(
@@ -87,6 +95,7 @@ def load(
         database_source=source,
         home=_home(env),
         schema=schema or env.get("CYNIC_SCHEMA") or None,
+        api_keys=env.get("CYNIC_API_KEYS") or None,
     )
 
 

@@ -59,6 +59,7 @@ class LazyGroup(click.Group):
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",
         ),
+        "keys": ("cynic.cli.keys:keys", "API keys: create, list, revoke."),
         "db": ("cynic.cli.db:db", "The database: migrate, verify, back up, browse."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -16,6 +16,7 @@ from cynic.cli.context import FileProgress, open_database, say, settings
 
 if TYPE_CHECKING:
     from cynic.db.connect import Database
+    from cynic.domains.system.keys import GivenKey
 
 
 class NotLoopbackError(UsageError):
@@ -31,22 +32,37 @@ class NotLoopbackError(UsageError):
     "--no-worker", is_flag=True, help="Serve only; another process does the background work."
 )
 def up(*, host: str, port: int, no_worker: bool) -> None:
-    """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it."""
-    refuse_open_address(host)
-    from cynic.db import cluster
+    """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it.
 
+    Without an API key the service binds to loopback only.
+    """
+    from cynic.db import cluster
+    from cynic.domains.system.keys import read_setting
+
+    chosen = settings()
+    env_keys = read_setting(chosen.api_keys)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     # Driver and web framework take as long to import as initdb takes to run: do both at once.
     imports = threading.Thread(target=_import_framework, daemon=True)
     imports.start()
     try:
-        if (chosen := settings()).database is None:
+        if chosen.database is None:
             cluster.ensure(chosen.home, say)
         with open_database() as database:
             _migrate(database)
+            check_address(host, env_keys, database)
             imports.join()
-            _serve(database, host, port, with_worker=not no_worker)
+            from cynic.api.app import create_app
+            from cynic.api.serve import serve
+
+            app = create_app(
+                database,
+                with_worker=not no_worker,
+                env_keys=env_keys,
+                open_to_network=not is_loopback(host),
+            )
+            serve(app, host, port, ready=_greet)
     except KeyboardInterrupt:
         say("stopped")
 
@@ -56,17 +72,30 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def refuse_open_address(host: str) -> None:
-    """Refuse an address that other machines can reach."""
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address; a name other than localhost counts as reachable."""
     try:
-        loopback = ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
-        raise NotLoopbackError(
-            f"{host} can be reached from other machines, and there is no authentication",
-            hint="bind to 127.0.0.1 or ::1, and put an authenticating proxy in front",
-        )
+        return host == "localhost"
+
+
+def check_address(host: str, env_keys: tuple[GivenKey, ...], database: Database) -> None:
+    """Refuse an address that other machines can reach while there is no key that opens the service.
+
+    A key that expired or was revoked is enough: authentication is on with it, and nobody gets in.
+    """
+    if is_loopback(host) or env_keys:
+        return
+    from cynic.flows.keys import any_key
+
+    with database.connect("cynic_app") as conn:
+        if any_key(conn):
+            return
+    raise NotLoopbackError(
+        f"{host} can be reached from other machines, and there is no API key",
+        hint="make one with cynic keys create NAME (or set CYNIC_API_KEYS), or bind to 127.0.0.1 or ::1",
+    )
 
 
 def _import_framework() -> None:
@@ -85,18 +114,6 @@ def _migrate(database: Database) -> None:
         progress.close()
     if applied:
         say(f"schema: {len(applied)} migrations applied")
-
-
-def _serve(database: Database, host: str, port: int, *, with_worker: bool) -> None:
-    from cynic.api.app import create_app
-    from cynic.api.serve import serve
-
-    serve(
-        create_app(database, with_worker=with_worker),
-        host,
-        port,
-        ready=_greet,
-    )
 
 
 def _greet(url: str) -> None:
