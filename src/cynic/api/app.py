@@ -12,6 +12,7 @@ from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
+from cynic.web import pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -43,6 +44,7 @@ def create_app(
     )
     app.include_router(health.router)
     app.include_router(judgments.router)
+    app.include_router(pages.router)
     problems.install(app)
     app.add_middleware(Limits)
     app.openapi = lambda: describe.complete(app)
