@@ -13,6 +13,7 @@ from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
+from cynic.web import pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -57,6 +58,7 @@ def create_app(
     app.include_router(stream.router)
     app.include_router(judgments.router)
     app.include_router(tables.router)
+    app.include_router(pages.router)
     problems.install(app)
     app.add_middleware(Authentication, env_keys=env_keys, always=open_to_network)
     app.add_middleware(Limits)
