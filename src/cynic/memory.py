@@ -233,6 +233,6 @@ def ready(found: Database) -> None:
             migrator.up()
         elif behind := [s.name for s in migrator.status() if s.state != "applied"]:
             raise SchemaBehindError(
-                f"the schema is not as this version knows it: {behind[0]} and {len(behind) - 1} more",
+                f"the schema is not as this version knows it ({len(behind)} migrations differ)",
                 hint="run cynic db migrate",
             )

@@ -26,10 +26,11 @@ class Done:
 def cynic() -> Callable[..., Done]:
     """Run the installed command, in an environment without settings of its own."""
 
-    def run(*arguments: str, **settings: str) -> Done:
+    def run(*arguments: str, stdin: str | None = None, **settings: str) -> Done:
         done = subprocess.run(
             [CYNIC, *arguments],
             capture_output=True,
+            input=stdin,
             text=True,
             env=os.environ | settings,
             check=False,

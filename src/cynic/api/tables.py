@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request  # FastAPI reads them
@@ -68,12 +69,11 @@ def read_table(  # noqa: PLR0913, PLR0917  # one argument for each part of a que
         limit=limit,
         cursor=cursor,
     )
+    memory = memory_of(request)
+    page = _page(memory, query)
     if format != "json" and whole:
-        return StreamingResponse(
-            _lines(memory_of(request), query, format), media_type=_KINDS[format]
-        )
-    with memory_of(request).reading() as conn:
-        page = browse.read(conn, query)
+        # The first page is read before the answer begins: a fault still gets its own status.
+        return StreamingResponse(_lines(memory, query, page, format), media_type=_KINDS[format])
     if format == "json":
         body = {"rows": list(page.documents()), "cursor": page.cursor}
         return Response(_json(body), media_type="application/json")
@@ -83,10 +83,17 @@ def read_table(  # noqa: PLR0913, PLR0917  # one argument for each part of a que
     )
 
 
-def _lines(memory: Memory, query: browse.Query, form: str) -> Iterator[str]:
+def _page(memory: Memory, query: browse.Query) -> browse.Page:
     with memory.reading() as conn:
-        for number, page in enumerate(browse.read_all(conn, query)):
-            yield from _shown(page, form, first=not number)
+        return browse.read(conn, query)
+
+
+def _lines(memory: Memory, query: browse.Query, page: browse.Page, form: str) -> Iterator[str]:
+    """Every page, each on a connection of its own: a slow reader holds none."""
+    yield from _shown(page, form, first=True)
+    while page.cursor is not None:
+        page = _page(memory, replace(query, cursor=page.cursor))
+        yield from _shown(page, form, first=False)
 
 
 def _shown(page: browse.Page, form: str, *, first: bool) -> Iterator[str]:
