@@ -59,6 +59,7 @@ def _outputs(conn: psycopg.Connection, schema: str) -> Iterator[tuple[Path, str]
     yield REFERENCE / "settings.md", program.settings_page()
     yield REFERENCE / "errors.md", program.errors_page()
     yield REFERENCE / "commands.md", program.commands_page()
+    yield REFERENCE / "openapi.json", program.openapi_document()
 
 
 def _purpose(domain: str) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from typing import TYPE_CHECKING
 
 import click
 
 import cynic
+from cynic.api.app import create_app
 from cynic.base.errors import CynicError
 from cynic.base.settings import SETTINGS
 from cynic.cli.main import cli
+from cynic.db.connect import Database
 
 from .pages import NOTICE, cell
 
@@ -32,6 +35,13 @@ def settings_page() -> str:
         *(f"| `{s.name}` | {cell(s.meaning)} | {cell(s.default)} |" for s in SETTINGS),
     ]
     return "\n".join(lines) + "\n"
+
+
+def openapi_document() -> str:
+    """openapi.json: the HTTP interface, as the running service describes it (the version is left out)."""
+    document = create_app(Database(conninfo="", source="")).openapi()
+    document["info"]["version"] = "see /healthz"
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def errors_page() -> str:
