@@ -185,7 +185,7 @@ def _content(file: Path) -> str:
 
 def _show(judged: Recorded) -> None:
     click.echo(
-        f"{judged.verdict}  {judged.q_score} of 100, confidence {judged.confidence} of 0.618"
+        f"{judged.verdict}  {judged.q_score} of 100, confidence {judged.confidence.normalize():f} of 0.618"
     )
     measured = [
         f"{name} {value:g}" for name, value in judged.axiom_scores.items() if value is not None

@@ -44,7 +44,7 @@ CREATE TABLE llm_usage (
     model varchar NOT NULL,
     tokens_input integer NOT NULL DEFAULT 0 CHECK (tokens_input >= 0),
     tokens_output integer NOT NULL DEFAULT 0 CHECK (tokens_output >= 0),
-    cost_usd numeric NOT NULL DEFAULT 0 CHECK (cost_usd >= 0 AND cost_usd < 'Infinity'),
+    cost_usd numeric CHECK (cost_usd >= 0 AND cost_usd < 'Infinity'),
     latency_ms integer CHECK (latency_ms >= 0),
     created_at timestamptz NOT NULL DEFAULT now()
 );

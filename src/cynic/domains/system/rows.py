@@ -190,6 +190,8 @@ class SessionStateRow:
     timestamp: datetime
     clean_shutdown: bool
     """True on the last row of a session that ended in order; without it every stop would look like a crash."""
+    entry_id: str | None
+    """The agents own id of the turn: the same turn reported twice is one row; NULL for heartbeats."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Final
 
 TABLES: Final = (
     "llm_usage",
+    "ops_imports",
     "spans",
     "telemetry_hourly",
     "telemetry_snapshots",

@@ -24,9 +24,31 @@ class LlmUsageRow:
     model: str
     tokens_input: int
     tokens_output: int
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    """NULL while no price is known: never a silent zero."""
     latency_ms: int | None
     created_at: datetime
+    session_id: str | None
+    """The session in which the model was called; NULL when unknown."""
+    response_id: str | None
+    """The providers id of the response: the same call reported twice is one row; NULL when it has none."""
+    tokens_cache_read: int | None
+    """The part of tokens_input that came from a cache; NULL when not told."""
+    tokens_cache_write: int | None
+    """The part of tokens_input that was written to a cache; NULL when not told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsImportsRow:
+    """Files that were imported, and how far each was read."""
+
+    source: str
+    path: str
+    size_bytes: int
+    modified_at: datetime
+    read_bytes: int
+    """Up to the end of the last whole line; the next import goes on there when the file only grew."""
+    imported_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +97,10 @@ class ToolUsageRow:
     duration_ms: int | None
     status: str
     used_at: datetime
+    session_id: str | None
+    """The session in which the tool was used; NULL when unknown."""
+    call_id: str | None
+    """The agents own id of the call: the same call reported twice is one row; NULL when it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
