@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
@@ -59,7 +60,7 @@ class Memory:
             timeout=POOL_WAIT_SECONDS,
             open=False,
             configure=found.prepare_for_app,
-            check=ConnectionPool.check_connection,
+            check=_check,
             kwargs={"autocommit": True, "fallback_application_name": "cynic"},
         )
         self._pool.open()
@@ -181,6 +182,18 @@ class Memory:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _check(conn: psycopg.Connection) -> None:
+    """Raise when the server has hung up, so that the pool makes a new connection.
+
+    A server that ends says so first: then there is something to read on a connection that should be quiet, and only
+    then does asking it cost a round trip.
+    """
+    heard = select.poll()
+    heard.register(conn.fileno(), select.POLLIN)
+    if heard.poll(0):
+        ConnectionPool.check_connection(conn)
 
 
 def connect(
