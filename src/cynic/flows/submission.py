@@ -185,7 +185,8 @@ def _object(document: object, what: str, known: frozenset[str]) -> Mapping[str, 
     if not isinstance(document, dict):
         raise InvalidFieldError(what, f"must be an object, not {_kind(document)}")
     fields = cast("Mapping[str, object]", document)
-    if unknown := sorted(map(str, fields.keys() - known)):
+    if not fields.keys() <= known:
+        unknown = sorted(map(str, fields.keys() - known))
         raise InvalidFieldError(
             unknown[0][:NAME_CHARACTERS_MAX], "no such field", hint=_list(known)
         )
