@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cynic.db.connect import Database
 
-ROUNDS = 5
+ROUNDS = 9
 JUDGMENTS = 1000
 AGENTS = 20
 HTTP_ROUNDS = 3
@@ -39,7 +39,7 @@ TABLES: Mapping[str, LiteralString] = {
 
 
 def run() -> Iterator[Result | Throughput]:
-    """Five pairs through the Python API; three through HTTP for information."""
+    """Nine pairs through the Python API; three through HTTP for information."""
     with ground.server() as address:
         database = ground.migrated(address, "batch")
         with Memory(database) as memory:

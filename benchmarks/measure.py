@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-HEADER = f"{'what':44} {'ours':>9} {'limit':>9} {'ratio':>6} {'more':>8}  bar"
+HEADER = f"{'what':50} {'ours':>9} {'limit':>9} {'ratio':>6} {'more':>8}  bar"
 
 
 class Measured(Protocol):
@@ -59,7 +59,7 @@ class Result:
         bars = [f"ratio <= {self.ratio_max}"] if self.ratio_max is not None else []
         bars += [f"<= {self.more_seconds_max} s more"] if self.more_seconds_max is not None else []
         return (
-            f"{self.what:44} {_shown(self.ours_seconds)} {_shown(self.limit_seconds)} {self.ratio:6.2f}"
+            f"{self.what:50} {_shown(self.ours_seconds)} {_shown(self.limit_seconds)} {self.ratio:6.2f}"
             f" {self.more_seconds:+7.3f}s  {_verdict(bars, reached=self.reached)}"
         )
 
@@ -88,7 +88,7 @@ class Throughput:
         ours, limit = (statistics.median(side) for side in zip(*self.rounds, strict=True))
         bars = [f"ratio >= {self.ratio_min}"] if self.ratio_min is not None else []
         return (
-            f"{self.what:44} {ours:7.0f}/s {limit:7.0f}/s {self.ratio:6.2f} {'':8}"
+            f"{self.what:50} {ours:7.0f}/s {limit:7.0f}/s {self.ratio:6.2f} {'':8}"
             f"  {_verdict(bars, reached=self.reached)}"
         )
 

@@ -27,6 +27,7 @@ ASKED = 100
 
 # A session is a run of judgments that overlaps with other sessions; a user has several. Triggers and foreign keys rest
 # meanwhile: nothing else differs from rows that were recorded one by one.
+# Only the filling may be forgotten: nothing is written in these databases once they are measured.
 REST = "SET session_replication_role = replica; SET synchronous_commit = off"
 USERS = """
 INSERT INTO users (id, username) SELECT md5('user-' || n)::uuid, 'user-' || n
