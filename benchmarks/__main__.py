@@ -5,19 +5,30 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import help_start, migrations, up
+from benchmarks import batch, help_start, judge, migrations, over_http, recent, up
+from benchmarks.measure import HEADER
 
 if TYPE_CHECKING:
-    from benchmarks.measure import Result
+    from collections.abc import Callable, Iterator
 
-ALL = {"migrations": migrations.run, "up": up.run, "help": help_start.run}
+    from benchmarks.measure import Measured
+
+ALL: dict[str, Callable[[], Iterator[Measured]]] = {
+    "migrations": migrations.run,
+    "up": up.run,
+    "help": help_start.run,
+    "judge": judge.run,
+    "http": over_http.run,
+    "batch": batch.run,
+    "recent": recent.run,
+}
 
 
 def main() -> int:
     """Run the named benchmarks, or all."""
     names = sys.argv[1:] or list(ALL)
-    results: list[Result] = []
-    print(f"{'what':44} {'ours':>9} {'limit':>9} {'ratio':>6} {'more':>8}  bar")
+    results: list[Measured] = []
+    print(HEADER)
     for name in names:
         for result in ALL[name]():
             results.append(result)

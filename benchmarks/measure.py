@@ -5,10 +5,25 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+HEADER = f"{'what':50} {'ours':>9} {'limit':>9} {'ratio':>6} {'more':>8}  bar"
+
+
+class Measured(Protocol):
+    """What a benchmark yields: one printed line, and whether its bars hold."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether every bar holds."""
+        ...
+
+    def line(self) -> str:
+        """The result as one line of the printed table."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +59,37 @@ class Result:
         bars = [f"ratio <= {self.ratio_max}"] if self.ratio_max is not None else []
         bars += [f"<= {self.more_seconds_max} s more"] if self.more_seconds_max is not None else []
         return (
-            f"{self.what:44} {self.ours_seconds:8.3f}s {self.limit_seconds:8.3f}s {self.ratio:6.2f}"
-            f" {self.more_seconds:+7.3f}s  {' and '.join(bars)}: {'reached' if self.reached else 'MISSED'}"
+            f"{self.what:50} {_shown(self.ours_seconds)} {_shown(self.limit_seconds)} {self.ratio:6.2f}"
+            f" {self.more_seconds:+7.3f}s  {_verdict(bars, reached=self.reached)}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """Rates a second of ours and of the limit, round by round; the ratio is the median of the rounds' ratios."""
+
+    what: str
+    rounds: Sequence[tuple[float, float]]
+    ratio_min: float | None = None
+    """None for a line that only informs."""
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the limit: each round was measured in one go, so that a slow minute slows both."""
+        return statistics.median(ours / limit for ours, limit in self.rounds)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bar holds."""
+        return self.ratio_min is None or self.ratio >= self.ratio_min
+
+    def line(self) -> str:
+        """The result as one line of the printed table."""
+        ours, limit = (statistics.median(side) for side in zip(*self.rounds, strict=True))
+        bars = [f"ratio >= {self.ratio_min}"] if self.ratio_min is not None else []
+        return (
+            f"{self.what:50} {ours:7.0f}/s {limit:7.0f}/s {self.ratio:6.2f} {'':8}"
+            f"  {_verdict(bars, reached=self.reached)}"
         )
 
 
@@ -53,16 +97,22 @@ def paired(
     ours: Callable[[], float], limit: Callable[[], float], rounds: int
 ) -> tuple[float, float]:
     """Run both in turn, the order swapped every round; each returns its own seconds. Medians."""
-    first: list[float] = []
-    second: list[float] = []
+    first, second = zip(*pairs(ours, limit, rounds), strict=True)
+    return statistics.median(first), statistics.median(second)
+
+
+def pairs(
+    ours: Callable[[], float], limit: Callable[[], float], rounds: int
+) -> list[tuple[float, float]]:
+    """Run both in turn, the order swapped every round; what each returned, round by round."""
+    found: list[tuple[float, float]] = []
     for number in range(rounds):
         if number % 2:
-            second.append(limit())
-            first.append(ours())
+            second = limit()
+            found.append((ours(), second))
         else:
-            first.append(ours())
-            second.append(limit())
-    return statistics.median(first), statistics.median(second)
+            found.append((ours(), limit()))
+    return found
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -70,3 +120,13 @@ def seconds(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
+
+
+def _shown(duration_seconds: float) -> str:
+    if duration_seconds < 0.1:
+        return f"{duration_seconds * 1000:7.3f}ms"
+    return f"{duration_seconds:8.3f}s"
+
+
+def _verdict(bars: Sequence[str], *, reached: bool) -> str:
+    return f"{' and '.join(bars)}: {'reached' if reached else 'MISSED'}" if bars else "informs"

@@ -6,11 +6,9 @@ from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
-from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
-
 from cynic.base import clock, ids, settings
-from cynic.base.errors import TryAgainError, UnavailableError
-from cynic.db import browse
+from cynic.base.errors import UnavailableError
+from cynic.db import browse, pool
 from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
 from cynic.flows import counters, record, submission
@@ -18,7 +16,7 @@ from cynic.reads import judgments
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import psycopg
@@ -29,14 +27,6 @@ if TYPE_CHECKING:
 
 POOL_SIZE = 8
 READERS_MAX = 4
-POOL_WAIT_SECONDS = 5.0
-POOL_WAITING_MAX = 1000
-
-
-class BusyError(TryAgainError):
-    """Every connection was in use for as long as one waits."""
-
-    code = "busy"
 
 
 class SchemaBehindError(UnavailableError):
@@ -51,8 +41,8 @@ class Memory:
     def __init__(self, found: Database, *, pool_size: int = POOL_SIZE) -> None:
         self.database = found
         self._owned = ExitStack()
-        self._pool = _pool(found, pool_size, found.prepare_for_app)
-        self._readers = _pool(found, READERS_MAX, self._prepare_reader)
+        self._pool = pool.make(found, pool_size, found.prepare_for_app)
+        self._readers = pool.make(found, READERS_MAX, self._prepare_reader)
         self._pool.open()
         self._readers.open()
         self._edge: record.Edge | None = None
@@ -137,13 +127,13 @@ class Memory:
     @contextmanager
     def connection(self) -> Generator[psycopg.Connection]:
         """A connection that acts as the application; waits for one, but not for ever."""
-        with _taken(self._pool) as conn:
+        with pool.taken(self._pool) as conn:
             yield conn
 
     @contextmanager
     def reading(self) -> Generator[psycopg.Connection]:
         """A connection that acts as the reader and cannot write."""
-        with _taken(self._readers) as conn:
+        with pool.taken(self._readers) as conn:
             yield conn
 
     def _prepare_reader(self, conn: psycopg.Connection) -> None:
@@ -179,34 +169,6 @@ class Memory:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _pool(
-    found: Database, size: int, configure: Callable[[psycopg.Connection], None]
-) -> ConnectionPool[psycopg.Connection]:
-    """Connections made when they are needed, tested when they are taken."""
-    return ConnectionPool(
-        found.conninfo,
-        min_size=0,
-        max_size=size,
-        max_waiting=POOL_WAITING_MAX,
-        timeout=POOL_WAIT_SECONDS,
-        open=False,
-        configure=configure,
-        check=ConnectionPool.check_connection,
-        kwargs={"autocommit": True, "fallback_application_name": "cynic"},
-    )
-
-
-@contextmanager
-def _taken(pool: ConnectionPool[psycopg.Connection]) -> Generator[psycopg.Connection]:
-    try:
-        with pool.connection() as conn:
-            yield conn
-    except TooManyRequests as error:
-        raise BusyError("too many wait for the database already") from error
-    except PoolTimeout as error:
-        raise BusyError(f"no connection became free within {POOL_WAIT_SECONDS} s") from error
 
 
 def connect(

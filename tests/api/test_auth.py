@@ -6,28 +6,27 @@ import base64
 import http.client
 import json
 import os
-import socket
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-import uvicorn
 from fastapi import Request  # noqa: TC002  # FastAPI reads it
 from psycopg import conninfo, sql
 
-import cynic.memory
 from cynic.api.app import create_app
 from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base import clock, ids
+from cynic.db import pool
 from cynic.db.connect import Database
 from cynic.domains.system.keys import read_setting
 from cynic.flows import keys
+from running import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -60,32 +59,17 @@ class Answer:
 class Service:
     """The application on a free port, in a thread."""
 
-    def __init__(self, app: FastAPI, database: Database) -> None:
+    def __init__(self, url: str, app: FastAPI, database: Database) -> None:
         self.app = app
         self.database = database
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="critical", lifespan="on", timeout_graceful_shutdown=1)
-        )
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        eventually(lambda: self._server.started, "the service did not start")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        self.port = int(url.rsplit(":", 1)[1])
 
     def ask(
         self, path: str = LIST, method: str = "GET", body: str | None = None, **more: Any
     ) -> Answer:
         headers: list[tuple[str, str | bytes]] = list(more.pop("headers", {}).items())
         headers += more.pop("also", [])
-        port = self._socket.getsockname()[1]
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
         try:
             connection.putrequest(method, path)
             for name, value in headers:
@@ -117,8 +101,9 @@ def eventually(what: Callable[[], bool], message: str) -> None:
 
 @contextmanager
 def serving(database: Database, **settings: Any) -> Generator[Service]:
-    with Service(create_app(database, with_worker=False, **settings), database) as service:
-        yield service
+    app = create_app(database, with_worker=False, **settings)
+    with running(app) as url:
+        yield Service(url, app, database)
 
 
 @pytest.fixture
@@ -310,7 +295,7 @@ def test_a_database_that_cannot_be_asked_is_503_and_never_leave_to_enter(
     fault: Callable[[psycopg.Connection, Database], None],
     always: bool,
 ) -> None:
-    monkeypatch.setattr(cynic.memory, "POOL_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.5)
     path = "/openapi.json"  # needs no database itself
     with serving(database, open_to_network=always) as service:
         made_up = bearer("cynic_" + "A" * 43)
@@ -329,7 +314,7 @@ def test_a_database_that_cannot_be_asked_is_503_and_never_leave_to_enter(
 def test_a_key_that_was_good_is_503_once_the_database_cannot_be_asked(
     database: Database, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cynic.memory, "POOL_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.5)
     seen: list[int] = []
     with serving(database) as service:
         _, key = service.key()
@@ -352,7 +337,7 @@ def test_limits_stand_before_authentication(database: Database) -> None:
 def test_a_key_of_the_environment_needs_no_database(
     database: Database, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cynic.memory, "POOL_WAIT_SECONDS", 0.5)
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.5)
     with serving(database, env_keys=read_setting("sesame")) as service:
         shut(admin, database)
         assert service.ask("/openapi.json", headers=bearer("sesame")).status == 200
@@ -368,7 +353,8 @@ def test_the_caller_is_passed_on(database: Database) -> None:
     def who(request: Request) -> dict[str, str]:
         return {"caller": request.state.caller}
 
-    with Service(app, database) as service:
+    with running(app) as url:
+        service = Service(url, app, database)
         made, key = service.key()
         assert service.ask("/who", headers=bearer(key)).body == {"caller": f"key:{made.id}"}
         assert service.ask("/who", headers=bearer("sesame")).body == {"caller": given[0].caller}
@@ -395,7 +381,7 @@ def test_a_page_of_another_site_may_not_write_with_the_browsers_password(service
         assert service.judge(headers=basic(key) | sent).status == 403, sent
         assert service.ask(headers=basic(key) | sent).status == 200, sent
         assert service.judge(headers=bearer(key) | sent).status == 201, sent
-    host = f"127.0.0.1:{service._socket.getsockname()[1]}"
+    host = f"127.0.0.1:{service.port}"
     for sent in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": f"http://{host}"}):
         assert service.judge(headers=basic(key) | sent).status == 201, sent
 

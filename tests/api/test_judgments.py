@@ -235,7 +235,7 @@ def test_64_clients_with_a_pool_of_8_all_get_an_answer(start: Start, fresh_datab
 def test_when_no_connection_is_free_the_answer_is_503_with_retry_after(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cynic.memory.POOL_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("cynic.db.pool.WAIT_SECONDS", 0.2)
     with start(pool_size=1, with_worker=False) as client:
         with client.app.state.memory.connection():
             answer = client.post(JUDGMENTS, json=body())

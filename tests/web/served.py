@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -12,10 +11,9 @@ from email.message import Message  # noqa: TC003  # a dataclass field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import uvicorn
-
 from cynic.api.app import create_app
 from cynic.db.connect import Database
+from running import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,24 +63,8 @@ class Site:
 
 @contextmanager
 def serving(conninfo: str, root_path: str = "") -> Iterator[Site]:
-    """Serve the application in a thread, without its worker: pages do not need one."""
+    """Serve the application without its worker: pages do not need one."""
     app = create_app(Database(conninfo=conninfo, source="test"), with_worker=False)
-    config = uvicorn.Config(app, port=0, log_level="warning", lifespan="on", root_path=root_path)
-    server = uvicorn.Server(config)
-    begun = threading.Event()
-    startup = server.startup
-
-    async def announce(*given: Any, **named: Any) -> None:
-        await startup(*given, **named)
-        begun.set()
-
-    server.startup = announce
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert begun.wait(WAIT_SECONDS), "the service did not start"
-    try:
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Site(f"http://127.0.0.1:{port}")
-    finally:
-        server.should_exit = True
-        thread.join()
+    app.root_path = root_path
+    with running(app) as url:
+        yield Site(url)

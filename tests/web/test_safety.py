@@ -11,7 +11,7 @@ from document import Document
 from psycopg import conninfo, sql
 from served import serving
 
-from cynic import memory
+from cynic.db import pool
 
 if TYPE_CHECKING:
     from served import Site
@@ -145,7 +145,7 @@ def test_links_begin_where_the_application_is_mounted(fresh_database: str) -> No
 def test_without_a_database_there_is_a_page_that_says_so(
     fresh_database: str, admin: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "POOL_WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(pool, "WAIT_SECONDS", 0.3)
     name = str(conninfo.conninfo_to_dict(fresh_database)["dbname"])
     with serving(fresh_database) as site:
         made = site.judge()

@@ -12,7 +12,7 @@ from cynic.api.state import memory_of
 from cynic.base.errors import UnavailableError
 from cynic.base.version import __version__
 from cynic.db.migrate import Migrator
-from cynic.memory import BusyError
+from cynic.db.pool import BusyError
 
 if TYPE_CHECKING:
     from cynic.flows.worker import Worker

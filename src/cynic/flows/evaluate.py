@@ -76,7 +76,8 @@ def _confidence(
     if calibrated is not None:
         probability, rule = calibrated, "calibrated"
     elif submission.votes:
-        with_us = sum(not v.abstains and v.approves == passes(q) for v in submission.votes)
+        side = passes(q)
+        with_us = sum([not v.abstains and v.approves == side for v in submission.votes])
         probability, rule = Decimal(with_us) / len(submission.votes), "votes"
     else:
         probability, rule = _HALF + abs(q - 50) / 100, "distance"

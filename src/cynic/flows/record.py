@@ -343,6 +343,7 @@ def _candidate(submission: Submission, edge: Edge) -> _Candidate:
         },
         "request_digest": digest,
         "consensus_signal": None if agreed is None else _signal(cast("str", agreed["reason"])),
+        "dogs": sorted(vote.dog for vote in submission.votes),
     }
     consensus_verdict = None if agreed is None else agreed["verdict"]
     votes = [_vote_row(judgment_id, vote, consensus_verdict) for vote in submission.votes]

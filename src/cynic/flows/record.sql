@@ -8,12 +8,14 @@ SELECT value FROM ops_secrets WHERE name = 'digest';
 -- Any number of judgments with their votes and everything that follows from them, in one statement. A judgment is left
 -- out, and not reported back, when its id is taken, its user or session is not there yet, or the session is another's
 -- or expired: record.py then finds out which. The lock on the user keeps an erasure from passing unseen.
+-- The planner takes each of these tables for one row. Nothing here may scan one of them for each row of another: IS TRUE
+-- keeps its IN a hash lookup instead of such a join, and the names of the dogs come with the judgment.
 WITH given AS MATERIALIZED (
     SELECT g.*
     FROM jsonb_to_recordset(%(judgments)s) AS g (
         id uuid, judgment_id text, username text, session_id text, item_type text, item_content text, item_hash text,
         q_score numeric, confidence numeric, verdict text, axiom_scores jsonb, dimension_scores jsonb, context_type text,
-        task_type text, basis jsonb, request_digest text, consensus_signal text)
+        task_type text, basis jsonb, request_digest text, consensus_signal text, dogs text[])
 ), person AS MATERIALIZED (
     SELECT u.id, u.username
     FROM users AS u
@@ -36,7 +38,7 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (judgment_id) DO NOTHING
     RETURNING judgment_id
 ), fresh AS MATERIALIZED (
-    SELECT r.* FROM ready AS r JOIN stored AS s USING (judgment_id)
+    SELECT r.* FROM ready AS r WHERE (r.judgment_id IN (SELECT s.judgment_id FROM stored AS s)) IS TRUE
 ), vote AS MATERIALIZED (
     SELECT f.judgment_id, f.item_type, v.*
     FROM jsonb_to_recordset(%(votes)s) AS v (
@@ -69,8 +71,7 @@ WITH given AS MATERIALIZED (
     WHERE f.consensus_signal IS NOT NULL
 ), pipelines AS (
     INSERT INTO dog_pipeline_state (judgment_id, completed_dogs, partial_verdict, timestamp)
-    SELECT f.judgment_id, ARRAY(SELECT v.dog FROM vote AS v WHERE v.judgment_id = f.judgment_id ORDER BY v.dog),
-           f.basis -> 'consensus', %(now)s
+    SELECT f.judgment_id, f.dogs, f.basis -> 'consensus', %(now)s
     FROM fresh AS f
     WHERE f.consensus_signal IS NOT NULL
 ), learnable AS (

@@ -185,8 +185,8 @@ def _object(document: object, where: str, known: frozenset[str]) -> Mapping[str,
     if not isinstance(document, dict):
         raise InvalidFieldError(where or "(all)", f"must be an object, not {_kind(document)}")
     fields = cast("Mapping[str, object]", document)
-    if unknown := sorted(map(str, fields.keys() - known)):
-        name = unknown[0][:NAME_CHARACTERS_MAX] or "(no name)"
+    if not fields.keys() <= known:
+        name = min(map(str, fields.keys() - known))[:NAME_CHARACTERS_MAX] or "(no name)"
         full = f"{where}.{name}" if where else name
         raise InvalidFieldError(full, "no such field", hint=_list(known))
     return fields

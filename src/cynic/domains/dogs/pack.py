@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from cynic.base.verdict import passes
@@ -63,7 +64,9 @@ class Vote:
 
 def mean_score(votes: tuple[Vote, ...], weights: Mapping[str, Decimal]) -> Decimal:
     """The weighted mean of the votes in [0, 1]; a dog without a weight counts 1. Needs at least one vote."""
-    ordered = sorted(votes, key=lambda vote: vote.dog)
+    ordered = sorted(votes, key=attrgetter("dog"))
+    if not weights:
+        return sum([vote.score for vote in ordered], Decimal()) / len(ordered)
     total = sum((weights.get(vote.dog, Decimal(1)) for vote in ordered), Decimal())
     if not total:
         return mean_score(votes, {})
