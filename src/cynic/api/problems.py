@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI, Request
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _LOG = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
@@ -65,8 +67,8 @@ def problem(
 
 def trace_id(request: Request) -> str:
     """The trace of the request's `traceparent` (W3C Trace Context), else a new one of 32 hex digits."""
-    fields = request.headers.get("traceparent", "").split("-")
-    return fields[1] if len(fields) == 4 and len(fields[1]) == 32 else uuid4().hex  # noqa: PLR2004
+    found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
+    return found[1] if found else uuid4().hex
 
 
 def _cynic_error(request: Request, error: Exception) -> JSONResponse:
