@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.db.connect import Database
-    from cynic.flows.record import Edge
+    from cynic.flows.edge import Edge
     from cynic.flows.submission import Submission
 
 ROUNDS = 5

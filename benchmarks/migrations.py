@@ -13,7 +13,9 @@ from psycopg import conninfo, sql
 
 from benchmarks.measure import Result, paired, seconds
 from cynic.db.embedded import EmbeddedServer
-from cynic.db.migrate import Migrator, packaged, script
+from cynic.db.migrate import Migrator
+from cynic.db.migration import packaged
+from cynic.db.offline import script
 from cynic.db.tools import program
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from cynic.base.errors import UnavailableError
 from cynic.db import browse, pool
 from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
-from cynic.flows import counters, record, submission
+from cynic.flows import counters, feedback, record, submission
+from cynic.flows.edge import Edge, digest_key
 from cynic.reads import judgments
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.base.errors import CynicError
-    from cynic.flows.record import Answered, Recorded
+    from cynic.flows.feedback import Answered
+    from cynic.flows.record import Recorded
     from cynic.reads.judgments import Page
 
 POOL_SIZE = 8
@@ -45,7 +47,7 @@ class Memory:
         self._readers = pool.make(found, READERS_MAX, self._prepare_reader)
         self._pool.open()
         self._readers.open()
-        self._edge: record.Edge | None = None
+        self._edge: Edge | None = None
 
     def judge(self, **fields: Any) -> Recorded:
         """Record one judgment; the fields are those of `POST /api/v1/judgments`.
@@ -92,7 +94,7 @@ class Memory:
     def answer(self, judgment_id: str, given: submission.Answer) -> Answered:
         """Store feedback that was read already."""
         with self.connection() as conn:
-            return record.answer(conn, judgment_id, given, self.edge(conn))
+            return feedback.answer(conn, judgment_id, given, self.edge(conn))
 
     def judgment(self, judgment_id: str) -> dict[str, object]:
         """One judgment with its votes, consensus, dimensions and feedback."""
@@ -141,11 +143,11 @@ class Memory:
         set_role(conn, "cynic_reader")
         browse.make_read_only(conn)
 
-    def edge(self, conn: psycopg.Connection) -> record.Edge:
+    def edge(self, conn: psycopg.Connection) -> Edge:
         """The clock, the source of identifiers, and the digest key of this database."""
         if self._edge is None:
-            key = record.digest_key(conn)
-            self._edge = record.Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=key)
+            key = digest_key(conn)
+            self._edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=key)
         return self._edge
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from cynic.db.migrate import packaged
+from cynic.db.migration import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

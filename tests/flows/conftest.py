@@ -10,7 +10,8 @@ import pytest
 
 from cynic.base import ids
 from cynic.flows import record, submission
-from cynic.flows.record import Edge, Recorded
+from cynic.flows.edge import Edge, digest_key
+from cynic.flows.record import Recorded
 
 Judge = Callable[..., Recorded]
 
@@ -44,7 +45,7 @@ def conn(fresh_database: str) -> Iterator[psycopg.Connection]:
 
 @pytest.fixture
 def edge(conn: psycopg.Connection, clock: MovableClock) -> Edge:
-    return Edge(clock=clock, new_id=ids.new_uuid, digest_key=record.digest_key(conn))
+    return Edge(clock=clock, new_id=ids.new_uuid, digest_key=digest_key(conn))
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 
 from cynic.base import clock as real_clock
 from cynic.db.connect import Database
-from cynic.flows import counters, record, submission
+from cynic.flows import counters, feedback, submission
 from cynic.flows.worker import Worker
 
 if TYPE_CHECKING:
     from conftest import Judge, MovableClock
-    from cynic.flows.record import Edge
+    from cynic.flows.edge import Edge
 
 
 def one(conn: psycopg.Connection, query: str) -> Any:
@@ -62,7 +62,7 @@ def test_answers_are_counted_and_a_superseded_one_is_taken_back(
 
     def say(judgment_id: str, outcome: str) -> None:
         given = submission.read_feedback({"outcome": outcome, "user": "bob"})
-        record.answer(conn, judgment_id, given, edge)
+        feedback.answer(conn, judgment_id, given, edge)
         counters.fold_all(conn, clock())
 
     say(first, "correct")
@@ -77,7 +77,7 @@ def test_only_partial_answers_give_no_accuracy(
     conn: psycopg.Connection, judge: Judge, edge: Edge, clock: MovableClock
 ) -> None:
     given = submission.read_feedback({"outcome": "partial", "user": "bob"})
-    record.answer(conn, judge().judgment_id, given, edge)
+    feedback.answer(conn, judge().judgment_id, given, edge)
     counters.fold_all(conn, clock())
     assert one(conn, "SELECT total_feedback, accuracy FROM user_learning_profiles") == (1, None)
 

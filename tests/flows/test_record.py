@@ -11,19 +11,19 @@ import pytest
 
 from cynic.base.errors import CynicError
 from cynic.domains.dogs.pack import DOGS
-from cynic.flows import record, submission
+from cynic.flows import feedback, record, submission
+from cynic.flows.feedback import UnknownJudgmentError
 from cynic.flows.record import (
     ForeignSessionError,
     JudgmentDiffersError,
     Recorded,
-    UnknownJudgmentError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Judge, MovableClock
-    from cynic.flows.record import Edge
+    from cynic.flows.edge import Edge
 
 TABLES = (
     "users",
@@ -280,20 +280,20 @@ def test_many_writers_of_one_id_store_one_judgment(fresh_database: str, edge: Ed
         assert one(conn, "SELECT count(*) FROM users") == 1
 
 
-Say = "Callable[..., record.Answered]"
+Say = "Callable[..., feedback.Answered]"
 
 
 @pytest.fixture
-def say(conn: psycopg.Connection, edge: Edge) -> Callable[..., record.Answered]:
-    def say_it(judgment_id: str, outcome: str, **fields: Any) -> record.Answered:
+def say(conn: psycopg.Connection, edge: Edge) -> Callable[..., feedback.Answered]:
+    def say_it(judgment_id: str, outcome: str, **fields: Any) -> feedback.Answered:
         given = submission.read_feedback({"outcome": outcome, **fields})
-        return record.answer(conn, judgment_id, given, edge)
+        return feedback.answer(conn, judgment_id, given, edge)
 
     return say_it
 
 
 def test_feedback_scores_the_prediction(
-    conn: psycopg.Connection, judge: Judge, say: Callable[..., record.Answered]
+    conn: psycopg.Connection, judge: Judge, say: Callable[..., feedback.Answered]
 ) -> None:
     judged = judge(user="ada", session_id="s", probability=0.75)
     given = say(judged.judgment_id, "correct", user="bob", actual_score=70)
@@ -320,7 +320,7 @@ def test_feedback_scores_the_prediction(
 
 
 def test_the_same_outcome_again_is_the_first_answer(
-    conn: psycopg.Connection, judge: Judge, say: Callable[..., record.Answered]
+    conn: psycopg.Connection, judge: Judge, say: Callable[..., feedback.Answered]
 ) -> None:
     judged = judge()
     first = say(judged.judgment_id, "correct", user="bob")
@@ -330,7 +330,7 @@ def test_the_same_outcome_again_is_the_first_answer(
 
 
 def test_another_outcome_supersedes_and_unscores_the_former(
-    conn: psycopg.Connection, judge: Judge, say: Callable[..., record.Answered]
+    conn: psycopg.Connection, judge: Judge, say: Callable[..., feedback.Answered]
 ) -> None:
     judged = judge(probability=1)
     first = say(judged.judgment_id, "correct", user="bob")
@@ -351,7 +351,7 @@ def test_another_outcome_supersedes_and_unscores_the_former(
 
 
 def test_feedback_on_nothing_is_refused(
-    conn: psycopg.Connection, say: Callable[..., record.Answered]
+    conn: psycopg.Connection, say: Callable[..., feedback.Answered]
 ) -> None:
     with pytest.raises(UnknownJudgmentError):
         say("nowhere", "correct", user="bob")
@@ -370,7 +370,7 @@ def test_many_who_answer_at_once_leave_one_answer_each(
                 mine.execute("SET ROLE cynic_app")
                 for _ in range(10):
                     given = submission.read_feedback({"outcome": outcome, "user": "bob"})
-                    record.answer(mine, judged.judgment_id, given, edge)
+                    feedback.answer(mine, judged.judgment_id, given, edge)
         except BaseException as error:  # noqa: BLE001  # told to the test's own thread
             failures.append(error)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cynic.db import catalogue
-from cynic.db.migrate import packaged
+from cynic.db.migration import packaged
 
 if TYPE_CHECKING:
     import psycopg

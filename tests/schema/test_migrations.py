@@ -15,16 +15,14 @@ from psycopg import sql
 from cynic.db import catalogue
 from cynic.db.migrate import (
     DatabaseNewerError,
-    Migration,
     MigrationBusyError,
     MigrationEditedError,
     MigrationFailedError,
     MigrationOrderError,
     Migrator,
-    packaged,
-    script,
-    target_index,
 )
+from cynic.db.migration import Migration, packaged, target_index
+from cynic.db.offline import script
 from cynic.db.tools import program
 
 if TYPE_CHECKING:

@@ -49,7 +49,8 @@ def migrate(*, to: str | None, as_sql: bool, schema: str | None, as_json: bool) 
 
     Any number of processes may do this at once: one works, the others wait and find it done.
     """
-    from cynic.db.migrate import Migrator, script
+    from cynic.db.migrate import Migrator
+    from cynic.db.offline import script
 
     if as_sql:
         for piece in script(to, schema or click.get_current_context().find_root().obj["schema"]):

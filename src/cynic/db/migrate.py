@@ -1,4 +1,4 @@
-"""The migration runner: plan, up, down, status, and the same as an offline script.
+"""The migration runner: plan, up, down, status.
 
 A migration is one SQL file with an up and a down part; its identity and its place in the order are its
 full file name. Each file runs in one transaction together with its row in the ledger `_migrations`, so a
@@ -23,15 +23,15 @@ from psycopg import errors, sql
 from cynic.base.errors import (
     ConflictError,
     CynicError,
-    NotFoundError,
     TryAgainError,
     UnavailableError,
 )
 from cynic.base.version import __version__
 from cynic.db import sqlfile
+from cynic.db.migration import Migration, packaged, target_index
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
 
 LOCK_POLL_SECONDS = 0.05
@@ -79,22 +79,6 @@ class NoSchemaError(UnavailableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
-    """One file: its name without `.sql`, its two parts, and the digest of both."""
-
-    name: str
-    up: str
-    down: str
-    transactional: bool
-    sha256: str
-
-    @property
-    def number(self) -> int:
-        """The number that the name begins with; two files may share one."""
-        return int(self.name[:3])
-
-
-@dataclass(frozen=True, slots=True)
 class State:
     """A migration as one database knows it."""
 
@@ -118,42 +102,13 @@ def quiet(done: int, total: int, name: str) -> None:
 
 
 @cache
-def packaged() -> tuple[Migration, ...]:
-    """The migrations that come with cynic, in order."""
-    return read(_HERE / "migrations")
-
-
-def read(directory: Path) -> tuple[Migration, ...]:
-    """Read every `NNN_name.sql` of a directory, in the order of their names."""
-    return tuple(_read(path) for path in sorted(directory.glob("[0-9][0-9][0-9]_*.sql")))
-
-
-def _read(path: Path) -> Migration:
-    parts = sqlfile.parts(path.read_text(encoding="utf-8"), path.name)
-    digest = hashlib.sha256(f"{parts.up}\0{parts.down}".encode()).hexdigest()
-    return Migration(path.stem, parts.up, parts.down, parts.transactional, digest)
-
-
-def target_index(migrations: Sequence[Migration], target: str | None) -> int:
-    """How many files stand up to and including `target`: a number, or a full name; None means all."""
-    if target is None:
-        return len(migrations)
-    if target.isdigit():
-        return sum(migration.number <= int(target) for migration in migrations)
-    for index, migration in enumerate(migrations, start=1):
-        if migration.name == target.removesuffix(".sql"):
-            return index
-    raise NotFoundError(f"there is no migration called {target}")
-
-
-@cache
 def _statements(name: str) -> Mapping[str, LiteralString]:
     return cast("Mapping[str, LiteralString]", sqlfile.load(_HERE / name))
 
 
-def statement(name: str) -> LiteralString:
-    """One of the runner's own named statements (migrate.sql)."""
-    return _statements("migrate.sql")[name]
+def statement(name: str, file: str = "migrate.sql") -> LiteralString:
+    """A named statement of the runner's own file, of roles.sql or of grants.sql."""
+    return _statements(file)[name]
 
 
 def use_schema(conn: psycopg.Connection, schema: str | None) -> str:
@@ -410,30 +365,3 @@ class _AdvisoryLock:
     def _ask(self, name: str) -> bool:
         row = self._conn.execute(statement(name), self._parameters).fetchone()
         return bool(row and row[0])
-
-
-def script(to: str | None = None, schema: str | None = None) -> Iterator[str]:
-    """The whole migration as SQL text for one psql session: roles, files with their ledger rows, rights.
-
-    For a database that is empty: the script does not look at what is there, and stops at the first error.
-    """
-    migrations = packaged()[: target_index(packaged(), to)]
-    yield f"-- cynic {__version__}: {len(migrations)} migrations for an empty database, for one psql session\n"
-    yield "\\set ON_ERROR_STOP on\nSET client_min_messages = warning;\n"
-    if schema is not None:
-        name = sql.Identifier(schema).as_string()
-        yield f"CREATE SCHEMA IF NOT EXISTS {name};\nSET search_path = {name};\n"
-    roles = _statements("roles.sql")
-    yield f"{roles['make_roles']};\n{roles['make_extension']};\n"
-    for migration in migrations:
-        yield f"\n-- {migration.name}\n"
-        body = f"{migration.up.strip()}\n{_literal_record(migration)}\n"
-        owner = f"{statement('become_owner')} \\g /dev/null\n"
-        yield f"BEGIN;\n{owner}{body}COMMIT;\n" if migration.transactional else body
-    yield f"\n{_statements('grants.sql')['grant_rights']};\n"
-
-
-def _literal_record(migration: Migration) -> str:
-    values = [migration.name, migration.sha256, __version__]
-    literals = sql.SQL(", ").join(map(sql.Literal, values)).as_string()
-    return f"INSERT INTO _migrations (name, sha256, app_version) VALUES ({literals});"

@@ -1,4 +1,4 @@
-"""Recording judgments, and taking back whether they were right.
+"""Recording judgments.
 
 One path for one judgment and for thousands. In the ordinary case a judgment is one statement: its user and its
 session are there and its id is new. Only where that is not so does a transaction make what is missing, and find
@@ -7,29 +7,30 @@ out which of the left-out judgments were repeated, and which contradict what is 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
 
-from cynic.base.errors import ConflictError, CynicError, NotFoundError, TryAgainError
+from cynic.base.errors import ConflictError, CynicError
 from cynic.base.verdict import verdict_of
 from cynic.db import sqlfile
+from cynic.flows import people
+from cynic.flows.edge import to_json
 from cynic.flows.evaluate import evaluate
+from cynic.flows.people import CrowdedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
-    from uuid import UUID
 
     import psycopg
 
     from cynic.domains.dogs.pack import Vote
+    from cynic.flows.edge import Edge
     from cynic.flows.evaluate import Evaluation
-    from cynic.flows.submission import Answer, Submission
+    from cynic.flows.submission import Submission
 
 ATTEMPTS_MAX = 5
 
@@ -46,31 +47,6 @@ class ForeignSessionError(ConflictError):
     """The session belongs to another user."""
 
     code = "foreign-session"
-
-
-class UnknownJudgmentError(NotFoundError):
-    """No judgment has this id."""
-
-    code = "unknown-judgment"
-
-
-class CrowdedError(TryAgainError):
-    """Others kept changing the same rows; nothing was stored."""
-
-    code = "crowded"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
-    """What is asked once, at the edge: the time, new identifiers, and the key of digests."""
-
-    clock: Callable[[], datetime]
-    new_id: Callable[[], UUID]
-    digest_key: bytes
-
-    def digest(self, text: str) -> str:
-        """A keyed digest (HMAC-SHA-256, RFC 2104) in hexadecimal."""
-        return hmac.new(self.digest_key, text.encode(), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,28 +75,6 @@ class Recorded:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """Feedback that is stored."""
-
-    feedback_id: UUID
-    judgment_id: str
-    outcome: str
-    actual_score: Decimal | None
-    created_at: datetime
-    new: bool
-
-    def document(self) -> dict[str, object]:
-        """The answer as JSON values."""
-        return {
-            "feedback_id": str(self.feedback_id),
-            "judgment_id": self.judgment_id,
-            "outcome": self.outcome,
-            "actual_score": None if self.actual_score is None else float(self.actual_score),
-            "created_at": self.created_at.isoformat(),
-        }
-
-
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     """A judgment on its way in."""
@@ -133,14 +87,6 @@ class _Candidate:
     @property
     def judgment_id(self) -> str:
         return cast("str", self.row["judgment_id"])
-
-
-def digest_key(conn: psycopg.Connection) -> bytes:
-    """The key of this schema's digests."""
-    row = conn.execute(_SQL["digest_key"]).fetchone()
-    if row is None:
-        raise CynicError("the key of digests is missing", hint="run cynic db verify")
-    return cast("bytes", row[0])
 
 
 def record(
@@ -187,18 +133,12 @@ def record_one(conn: psycopg.Connection, submission: Submission, edge: Edge) -> 
     return result
 
 
-def answer(conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge) -> Answered:
-    """Take back whether a judgment was right; the same outcome again is the first answer."""
-    with conn.transaction():
-        return _answer(conn, judgment_id, given, edge)
-
-
 def _store(conn: psycopg.Connection, candidates: Iterable[_Candidate], now: datetime) -> set[str]:
     """Try to store; return the ids that were."""
     chosen = list(candidates)
     parameters = {
-        "judgments": _json([candidate.row for candidate in chosen]),
-        "votes": _json([vote for candidate in chosen for vote in candidate.votes]),
+        "judgments": to_json([candidate.row for candidate in chosen]),
+        "votes": to_json([vote for candidate in chosen for vote in candidate.votes]),
         "now": now,
     }
     return {row[0] for row in conn.execute(_SQL["record"], parameters)}
@@ -275,10 +215,10 @@ def _make_missing(
     now: datetime,
 ) -> None:
     rows = [candidate.row for candidate in todo.values()]
-    names = [row["username"] for row in rows if row["username"] is not None]
-    named = _json([{key: row[key] for key in ("session_id", "username")} for row in rows])
+    names = [cast("str", row["username"]) for row in rows if row["username"] is not None]
+    named = to_json([{key: row[key] for key in ("session_id", "username")} for row in rows])
     if names:
-        conn.execute(_SQL["make_users"], {"names": names})
+        people.make(conn, names)
     conn.execute(_SQL["make_sessions"], {"judgments": named, "now": now})
     foreign = set(conn.execute(_SQL["foreign_sessions"], {"judgments": named}).fetchall())
     for index, candidate in list(todo.items()):
@@ -394,75 +334,3 @@ def _fresh(candidate: _Candidate, now: datetime) -> Recorded:
         created_at=now,
         new=True,
     )
-
-
-def _answer(conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge) -> Answered:
-    conn.execute(_SQL["one_answer_at_a_time"], {"judgment_id": judgment_id, "user": given.user})
-    judged = conn.execute(_SQL["judged"], {"judgment_id": judgment_id}).fetchone()
-    if judged is None:
-        raise UnknownJudgmentError(f"there is no judgment {judgment_id}")
-    _, confidence, q, session_id, item_type, context_type = judged
-    user_id = None if given.user is None else _user(conn, given.user)
-    key = {"judgment_id": judgment_id, "user_id": user_id}
-    former = conn.execute(_SQL["current_answer"], key).fetchone()
-    if former is not None and former[1] == given.outcome:
-        return Answered(
-            feedback_id=former[0],
-            judgment_id=judgment_id,
-            outcome=former[1],
-            actual_score=former[2],
-            created_at=former[3],
-            new=False,
-        )
-    now, new_id = edge.clock(), edge.new_id()
-    if former is not None:
-        conn.execute(_SQL["supersede"], {"feedback_id": former[0], "now": now})
-    parameters = {
-        **key,
-        "id": new_id,
-        "outcome": given.outcome,
-        "actual_score": given.actual_score,
-        "confidence": confidence,
-        "session_id": session_id,
-        "input": _json({"itemType": item_type, "contextType": context_type}),
-        "judgment": _json({"judgmentId": judgment_id, "qScore": q, "confidence": confidence}),
-        "learning": _json(_learning(given, q)),
-        "supersedes": None if former is None else str(former[0]),
-        "now": now,
-    }
-    conn.execute(_SQL["answer"], parameters)
-    return Answered(
-        feedback_id=new_id,
-        judgment_id=judgment_id,
-        outcome=given.outcome,
-        actual_score=given.actual_score,
-        created_at=now,
-        new=True,
-    )
-
-
-def _user(conn: psycopg.Connection, name: str) -> UUID:
-    for _ in range(ATTEMPTS_MAX):
-        row = conn.execute(_SQL["user_of"], {"name": name}).fetchone()
-        if row is not None:
-            return cast("UUID", row[0])
-        conn.execute(_SQL["make_users"], {"names": [name]})
-    raise CrowdedError(f"user {name} keeps coming and going")
-
-
-def _learning(given: Answer, q: Decimal) -> dict[str, object]:
-    """What the learning loops read: reward 1, 0.5 or 0, and how far the score was off."""
-    rewards = {"correct": 1, "partial": 0.5, "incorrect": 0}
-    found: dict[str, object] = {
-        "reward": rewards[given.outcome],
-        "feedbackType": given.outcome,
-        "canPair": given.actual_score is not None,
-    }
-    if given.actual_score is not None:
-        found["scoreDelta"] = given.actual_score - q
-    return found
-
-
-def _json(value: object) -> str:
-    """JSON for a parameter; a Decimal inside becomes a number with the same digits."""
-    return json.dumps(value, ensure_ascii=False, default=float)
