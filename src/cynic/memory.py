@@ -11,9 +11,10 @@ from cynic.base.errors import UnavailableError
 from cynic.db import browse, pool
 from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
-from cynic.flows import counters, feedback, record, submission
+from cynic.flows import counters, feedback, learn, record, submission
 from cynic.flows.edge import Edge, digest_key
-from cynic.reads import judgments
+from cynic.flows.learned import LearnedSource
+from cynic.reads import judgments, learning
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from cynic.base.errors import CynicError
     from cynic.flows.feedback import Answered
+    from cynic.flows.learn import Pass
     from cynic.flows.record import Recorded
     from cynic.reads.judgments import Page
 
@@ -121,6 +123,21 @@ class Memory:
         with self.connection() as conn:
             return judgments.page(conn, chosen, limit=limit, cursor=cursor)
 
+    def learn(self) -> Pass:
+        """Learn from all feedback that waits, and say what changed. The worker does this by itself."""
+        with self.connection() as conn:
+            return learn.run(conn, self.edge(conn))
+
+    def calibration(self, *, days: int = learning.DAYS_DEFAULT) -> dict[str, object]:
+        """How well the probabilities of the last days agree with what came true; None where there are no data."""
+        with self.connection() as conn:
+            return learning.calibration(conn, days=days)
+
+    def learning(self) -> dict[str, object]:
+        """The eleven learning loops: what each knows, how much it has seen, or that it is not built yet."""
+        with self.connection() as conn:
+            return learning.status(conn)
+
     def fold(self) -> int:
         """Add up what the shared counters do not count yet; return how many rows. The worker does this by itself."""
         with self.connection() as conn:
@@ -147,7 +164,9 @@ class Memory:
         """The clock, the source of identifiers, and the digest key of this database."""
         if self._edge is None:
             key = digest_key(conn)
-            self._edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=key)
+            self._edge = Edge(
+                clock=clock.now, new_id=ids.new_uuid, digest_key=key, learned=LearnedSource()
+            )
         return self._edge
 
     def close(self) -> None:

@@ -30,6 +30,8 @@ OPERATIONS = {
     ("GET", "/api/v1/judgments/{judgment_id}"),
     ("POST", "/api/v1/judgments/{judgment_id}/feedback"),
     ("GET", "/api/v1/judgments:stream"),
+    ("GET", "/api/v1/learning"),
+    ("GET", "/api/v1/calibration"),
     ("GET", "/api/v1/tables"),
     ("GET", "/api/v1/tables/{table}"),
     ("GET", "/healthz"),

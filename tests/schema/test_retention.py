@@ -27,7 +27,9 @@ CASES: dict[str, tuple[int, str, Sequence[str]]] = {
     "cleanup_unified_signals": (
         30,
         "INSERT INTO unified_signals (id, source, timestamp) VALUES (new_uuid()::text, 'judgment', {at})",
-        (),
+        (
+            "INSERT INTO unified_signals (id, source, timestamp) VALUES ('queued', 'user_feedback', {at})",
+        ),
     ),
     "cleanup_llm_usage": (
         30,
@@ -92,7 +94,9 @@ CASES: dict[str, tuple[int, str, Sequence[str]]] = {
     "cleanup_td_errors": (
         30,
         "INSERT INTO td_error_tracker (state, action, td_error, created_at) VALUES ('s', 'a', 0, {at})",
-        (),
+        (
+            "INSERT INTO td_error_tracker (state, action, td_error, current_q, created_at) VALUES ('not folded', 'a', 0, 1, {at})",
+        ),
     ),
     "cleanup_forgetting_judgments": (
         90,

@@ -31,6 +31,7 @@ _TYPES = {
     "interval": "timedelta",
     "bytea": "bytes",
     "jsonb": "JSON",
+    "xid8": "str",
 }
 _IMPORTS = (
     ("datetime", ("datetime", "timedelta")),

@@ -205,6 +205,74 @@ class FeedbackAnswer(BaseModel):
     created_at: datetime
 
 
+class LoopChange(BaseModel):
+    """The last thing that moved a loop; `mean_change` is the mean of what it moved."""
+
+    at: datetime
+    judgment_id: str | None
+    event: str
+    mean_change: float | None
+
+
+class LoopShown(BaseModel):
+    """A learning loop; one that is not built has no more than its state."""
+
+    loop: str
+    state: str
+    data: int | None = None
+    needed: int | None = None
+    acts_on: str | None = None
+    detail: dict[str, object] | None = None
+    last_change: LoopChange | None = None
+
+
+class LearningShown(BaseModel):
+    """The eleven loops, and how many answers wait to be learned from."""
+
+    waiting: int
+    loops: list[LoopShown]
+
+
+class CalibrationBin(BaseModel):
+    """A tenth of the probabilities: what was said, and what came true."""
+
+    bucket: int
+    count: int
+    mean_p: float
+    hit_rate: float
+    gap: float
+
+
+class ExpectedError(BaseModel):
+    """The expected calibration error with its 95 % interval; biased upwards while n is small."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class BrierShown(BaseModel):
+    """score = miscalibration - discrimination + uncertainty; no skill where only one outcome was seen."""
+
+    n: int
+    score: float
+    miscalibration: float
+    discrimination: float
+    uncertainty: float
+    skill: float | None
+
+
+class CalibrationShown(BaseModel):
+    """How well probabilities agree with what came true; null where there are no data."""
+
+    days: int
+    n: int
+    curve: list[CalibrationBin]
+    ece: ExpectedError | None
+    brier: BrierShown | None
+
+
 class RelationLine(BaseModel):
     """A table."""
 

@@ -55,6 +55,7 @@ class LazyGroup(click.Group):
             "cynic.cli.judgments:judgments",
             "List judgments, or show one with its votes.",
         ),
+        "learn": ("cynic.cli.learn:learn", "Learn from feedback; show what was learned."),
         "doctor": (
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",

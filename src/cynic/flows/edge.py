@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from cynic.flows.learned import LearnedSource
+
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("edge.sql")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """What is asked once, at the edge: the time, new identifiers, and the key of digests."""
+    """What is asked once, at the edge: the time, new identifiers, the key of digests, and what was learned."""
 
     clock: Callable[[], datetime]
     new_id: Callable[[], UUID]
     digest_key: bytes
+    learned: LearnedSource | None = None
+    """None leaves recording to equal weights and uncalibrated confidences."""
 
     def digest(self, text: str) -> str:
         """A keyed digest (HMAC-SHA-256, RFC 2104) in hexadecimal."""

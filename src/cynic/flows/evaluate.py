@@ -41,12 +41,13 @@ def evaluate(
     submission: Submission,
     *,
     weights: Mapping[str, Decimal] | None = None,
-    calibrated: Decimal | None = None,
+    calibrated: Mapping[bool, Decimal] | None = None,
 ) -> Evaluation:
     """Evaluate a submission that has dimensions, votes, or both.
 
-    `weights` are the learned weights of the dogs (equal where one is missing); `calibrated` is the probability
-    that judgments of this kind turn out right, once enough of them had feedback.
+    `weights` are the learned weights of the dogs (equal where one is missing); `calibrated` holds the
+    probabilities that judgments of this kind which pass the item (True), or do not, turn out right, once enough of
+    them had feedback.
     """
     weights = weights or {}
     axioms = score.axiom_means(submission.dimensions)
@@ -54,7 +55,7 @@ def evaluate(
         q = score.q_score(axioms)
     else:
         q = (100 * mean_score(submission.votes, weights)).quantize(score.Q_PLACES)
-    confidence, rule = _confidence(submission, q, calibrated)
+    confidence, rule = _confidence(submission, q, (calibrated or {}).get(passes(q)))
     return Evaluation(
         q_score=q,
         verdict=verdict_of(q),

@@ -18,6 +18,7 @@ from cynic.db import sqlfile
 from cynic.flows import people
 from cynic.flows.edge import to_json
 from cynic.flows.evaluate import evaluate
+from cynic.flows.learned import NOTHING
 from cynic.flows.people import CrowdedError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cynic.domains.dogs.pack import Vote
     from cynic.flows.edge import Edge
     from cynic.flows.evaluate import Evaluation
+    from cynic.flows.learned import Learned
     from cynic.flows.submission import Submission
 
 ATTEMPTS_MAX = 5
@@ -97,12 +99,13 @@ def record(
     `conn` is in autocommit mode. What is returned as `Recorded` has been committed.
     """
     now = edge.clock()
+    learned = NOTHING if edge.learned is None else edge.learned.current(conn)
     results: dict[int, Recorded | CynicError] = {}
     first: dict[str, int] = {}
     repeated: list[int] = []
     candidates: dict[int, _Candidate] = {}
     for index, submission in enumerate(submissions):
-        candidate = candidates[index] = _candidate(submission, edge)
+        candidate = candidates[index] = _candidate(submission, edge, learned)
         if first.setdefault(candidate.judgment_id, index) != index:
             repeated.append(index)
     todo = {i: c for i, c in candidates.items() if i not in set(repeated)}
@@ -255,8 +258,12 @@ def _differs(judgment_id: str) -> JudgmentDiffersError:
     )
 
 
-def _candidate(submission: Submission, edge: Edge) -> _Candidate:
-    evaluation = evaluate(submission)
+def _candidate(submission: Submission, edge: Edge, learned: Learned) -> _Candidate:
+    evaluation = evaluate(
+        submission,
+        weights=learned.weights,
+        calibrated=learned.of(submission.context_type, submission.item_type),
+    )
     new_id = edge.new_id()
     judgment_id = submission.judgment_id or f"jdg_{new_id.hex}"
     digest = edge.digest(submission.canonical())
@@ -286,17 +293,24 @@ def _candidate(submission: Submission, edge: Edge) -> _Candidate:
         "dogs": sorted(vote.dog for vote in submission.votes),
     }
     consensus_verdict = None if agreed is None else agreed["verdict"]
-    votes = [_vote_row(judgment_id, vote, consensus_verdict) for vote in submission.votes]
+    votes = [
+        _vote_row(judgment_id, vote, consensus_verdict, learned.weights)
+        for vote in submission.votes
+    ]
     return _Candidate(row, votes, evaluation, digest)
 
 
-def _vote_row(judgment_id: str, vote: Vote, consensus_verdict: object) -> dict[str, object]:
+def _vote_row(
+    judgment_id: str, vote: Vote, consensus_verdict: object, weights: Mapping[str, Decimal]
+) -> dict[str, object]:
     word = verdict_of(100 * vote.score)
     metadata: dict[str, object] = {
         "verdict": word,
         "consensus_verdict": consensus_verdict,
         "confidence_rule": vote.confidence_rule,
     }
+    if weights:
+        metadata["weight"] = weights.get(vote.dog, 1)
     if vote.veto:
         metadata["veto"] = True
     if vote.error is not None:

@@ -27,9 +27,11 @@ WITH given AS MATERIALIZED (
       AND (s.session_id IS NULL OR p.id IS NULL OR s.user_id = p.id)
 ), stored AS (
     INSERT INTO judgments (id, judgment_id, user_id, session_id, item_type, item_content, item_hash, q_score, confidence,
-                           verdict, axiom_scores, dimension_scores, query_type, basis, request_digest, created_at)
+                           verdict, axiom_scores, dimension_scores, query_type, task_type, basis, request_digest,
+                           created_at)
     SELECT r.id, r.judgment_id, r.user_id, r.session_id, r.item_type, r.item_content, r.item_hash, r.q_score, r.confidence,
-           r.verdict, r.axiom_scores, r.dimension_scores, r.context_type, r.basis, decode(r.request_digest, 'hex'), %(now)s
+           r.verdict, r.axiom_scores, r.dimension_scores, r.context_type, r.task_type, r.basis,
+           decode(r.request_digest, 'hex'), %(now)s
     FROM ready AS r
     ON CONFLICT (judgment_id) DO NOTHING
     RETURNING judgment_id

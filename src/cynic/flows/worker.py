@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from psycopg import Error
 
-from cynic.base import clock
+from cynic.base import clock, ids
 from cynic.base.errors import CynicError
-from cynic.flows import counters
+from cynic.flows import counters, learn
+from cynic.flows.edge import Edge, digest_key
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Folds the shared counters within a second of what they count; survives a database that goes and comes back."""
+    """Folds the shared counters and learns from feedback, both within a second; survives a database that goes and comes back."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,7 +60,9 @@ class Worker:
                 self._stop.wait(RETRY_SECONDS)
 
     def _rounds(self, conn: psycopg.Connection) -> None:
+        edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
         while not self._stop.is_set():
             counters.fold_all(conn, clock.now())
+            learn.tend(conn, edge)
             self._last_round = time.monotonic()
             self._stop.wait(POLL_SECONDS)

@@ -187,7 +187,7 @@ def test_which_rule_gave_the_confidence() -> None:
     assert rule(dimensions={"COHERENCE": 50}) == ("distance", Decimal("0.309"))
     # The votes are on the other side than the verdict of the dimensions.
     assert rule(dimensions={"COHERENCE": 10}, votes=three) == ("votes", Decimal("0.206"))
-    calibrated = evaluate(read_judgment(BASE), calibrated=Decimal("0.25"))
+    calibrated = evaluate(read_judgment(BASE), calibrated={True: Decimal("0.25")})
     assert (calibrated.confidence_rule, calibrated.confidence) == ("calibrated", Decimal("0.1545"))
 
 

@@ -100,6 +100,8 @@ class JudgmentsRow:
     """{score_rule, confidence_rule, consensus}: which rules gave the numbers, so that they can be derived again."""
     request_digest: bytes | None
     """Keyed digest of what was submitted: the same judgment_id with another body is a conflict; NULL when written by hand."""
+    task_type: str | None
+    """The kind of task it was judged for; with context and item type the state that Q-learning knows. NULL when not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,6 +138,16 @@ class LoopPersistenceStateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpsLearningQueueRow:
+    """Signals that the loops have not seen yet; a learner takes rows out and folds them."""
+
+    id: int
+    signal_id: str
+    written_by: str
+    """The transaction that wrote the row; taken once all as old as it have ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PatternEvolutionRow:
     """Lineage and trend of patterns that merge and grow."""
 

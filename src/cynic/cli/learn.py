@@ -1,0 +1,59 @@
+"""`cynic learn`: learn from the feedback that waits, and show what the loops know."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import click
+
+from cynic.cli.context import emit, json_option, open_memory, schema_option
+from cynic.cli.main import LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "run": ("cynic.cli.learn:run", "Learn from all feedback that waits."),
+        "status": ("cynic.cli.learn:status", "Show the eleven loops and what they know."),
+    },
+)
+def learn() -> None:
+    """Learning from feedback. A service that runs learns by itself."""
+
+
+@click.command()
+@schema_option
+@json_option
+def run(*, schema: str | None, as_json: bool) -> None:
+    """Learn from all feedback that waits, and say what changed."""
+    with open_memory(schema) as memory:
+        done = memory.learn()
+    if as_json:
+        emit(done.document())
+        return
+    if done.busy:
+        click.echo("another learner is at it")
+        return
+    click.echo(
+        f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
+        f"{done.skipped} skipped"
+    )
+    for loop, answers in sorted(done.changes.items()):
+        click.echo(f"{answers:>10}  {loop}")
+
+
+@click.command()
+@schema_option
+@json_option
+def status(*, schema: str | None, as_json: bool) -> None:
+    """Show the eleven loops: what they have seen, what they know, and which are not built yet."""
+    with open_memory(schema) as memory:
+        found = memory.learning()
+    if as_json:
+        emit(found)
+        return
+    for one in cast("list[dict[str, object]]", found["loops"]):
+        last = cast("dict[str, object] | None", one.get("last_change"))
+        since = f"  last change {last['at']} by {last['judgment_id']}" if last else ""
+        click.echo(f"{one['loop']:<15} {one['state']}{since}")
+    click.echo(f"{found['waiting']} answers wait to be learned from")

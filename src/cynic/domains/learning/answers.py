@@ -1,0 +1,86 @@
+"""What an answer means to the loops: who was right, what that is worth, and how it is taken back.
+
+An answer says that a judgment was correct, incorrect or partial. The judgment took a side (it passed the item or it did
+not), and so did each vote. Correct: the side of the judgment is right; incorrect: the other one; partial: neither is, so
+a vote is worth nothing, half a success, and no count of right and wrong moves. An abstention took no side and learns
+nothing. The score that an answer may carry is not looked at: an answer that contradicts itself counts by its outcome.
+
+Counts are taken back by the same steps backwards. Values of Q-learning are sample means of rewards -1, 0 and 1: the sum
+behind a mean is a whole number, so the mean with one reward exchanged is found exactly.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from cynic.domains.learning.thompson import Arm
+
+if TYPE_CHECKING:
+    from cynic.domains.learning.qlearning import QTable
+
+Outcome = Literal["correct", "incorrect", "partial"]
+
+WORTH: Final[dict[Outcome, float]] = {"correct": 1.0, "partial": 0.0, "incorrect": -1.0}
+"""Of the side that the judgment took."""
+ANSWERS_MIN: Final = 30
+"""Answers of a kind before its calibrated probability is used."""
+DOG_ANSWERS_MIN: Final = 10
+"""Answers on a dog's votes before its weight is used."""
+
+
+def reward(outcome: Outcome, *, with_judgment: bool) -> float:
+    """What a vote on the judgment's side, or on the other one, was worth: 1, 0 or -1."""
+    worth = WORTH[outcome]
+    return worth if with_judgment or worth == 0 else -worth
+
+
+def state_key(context: str | None, task: str | None, item: str) -> str:
+    """The state of a decision as one text that holds its three parts whatever characters are in them."""
+    return json.dumps([context, task, item], ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often something was right and wrong."""
+
+    right: int = 0
+    wrong: int = 0
+
+    def plus(self, worth: float, times: int = 1) -> Tally:
+        """One outcome more, or with -1 one less; a worth of 0 counts nothing."""
+        return Tally(self.right + times * (worth > 0), self.wrong + times * (worth < 0))
+
+    @property
+    def answers(self) -> int:
+        """Outcomes that counted."""
+        return self.right + self.wrong
+
+    @property
+    def mean(self) -> float:
+        """The probability of being right: the mean of Beta(right + 1, wrong + 1), one half before the first outcome."""
+        return (self.right + 1) / (self.answers + 2)
+
+    @property
+    def weight(self) -> float:
+        """Twice the mean: 1 for a dog of whom nothing is known, towards 2 for one that is always right, 0 for a liar."""
+        return 2 * self.mean
+
+
+def taken_back(arm: Arm, worth: float) -> Arm:
+    """The arm without one outcome of this worth."""
+    success = (1 + worth) / 2
+    return Arm(alpha=arm.alpha - success, beta=arm.beta - (1 - success))
+
+
+def exchanged(
+    table: QTable, state: str, dog: str, former: float, now: float
+) -> tuple[float, float]:
+    """Put the mean with the reward `former` exchanged for `now`; the value before and after. No visit is counted."""
+    count, before = table.count(state, dog), table.value(state, dog)
+    if not count:
+        return before, before
+    after = (round(before * count) - former + now) / count
+    table.values[state][dog] = after
+    return before, after

@@ -1,0 +1,520 @@
+"""Learning: every answer folded once in the order of its writer, taken back exactly, whoever dies when."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+import pytest
+
+from cynic.base import ids
+from cynic.domains.dogs.pack import DOGS
+from cynic.domains.learning import qlearning
+from cynic.domains.learning.answers import state_key
+from cynic.flows import feedback, learn, record, submission
+from cynic.flows.edge import Edge
+from cynic.flows.learned import LearnedSource
+from cynic.reads import learning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Judge, MovableClock
+
+Say = "Callable[..., feedback.Answered]"
+VOTES = [
+    {"dog": "Guardian", "score": 0.9},
+    {"dog": "Sage", "score": 0.7},
+    {"dog": "Scout", "score": 0.2},
+    {"dog": "Oracle", "score": 0.5},
+]
+STATE: dict[str, LiteralString] = {
+    "q_table": "SELECT q_table - 'stats', q_table #- '{stats,folded_at}' #- '{stats,applied_td_id}' -> 'stats' "
+    "FROM qlearning_state",
+    "stats": "SELECT stats - 'foldedAt' FROM qlearning_state",
+    "journal": "SELECT state, action, td_error, rolling_avg_td_error, is_converged, current_q, target, reward "
+    "FROM td_error_tracker ORDER BY id",
+    "episodes": "SELECT features, task_type, actions, outcome, reward FROM qlearning_episodes ORDER BY outcome ->> 'judgmentId'",
+    "loops": "SELECT loop_name, state_type, weights, episode_count FROM loop_persistence_state ORDER BY 1, 2",
+    "log": "SELECT loop_type, event_type, judgment_id, feedback_value, action_taken, weight_delta, metadata - 'feedbackId' "
+    "FROM learning_events ORDER BY id",
+    "applied": "SELECT judgment_id, outcome, applied, superseded_at IS NULL FROM feedback ORDER BY judgment_id, created_at",
+    "queue": "SELECT count(*) FROM ops_learning_queue",
+}
+
+
+def one(conn: psycopg.Connection, query: LiteralString) -> Any:
+    row = conn.execute(query).fetchone()
+    assert row is not None
+    return row[0] if len(row) == 1 else row
+
+
+def learned(conn: psycopg.Connection) -> dict[str, Any]:
+    """Everything that learning writes, times and identifiers apart."""
+    return {name: conn.execute(query).fetchall() for name, query in STATE.items()}
+
+
+@pytest.fixture
+def say(conn: psycopg.Connection, edge: Edge) -> Callable[..., feedback.Answered]:
+    def say_it(judgment_id: str, outcome: str, **fields: Any) -> feedback.Answered:
+        given = submission.read_feedback({"outcome": outcome, **fields})
+        return feedback.answer(conn, judgment_id, given, edge)
+
+    return say_it
+
+
+def history(judge: Judge, say: Callable[..., feedback.Answered]) -> None:
+    """Answers of three people to judgments of three kinds; some change their mind, some twice."""
+    outcomes = ("correct", "incorrect", "partial")
+    for number in range(12):
+        context = (None, "review", "code")[number % 3]
+        judged = judge(
+            judgment_id=f"j{number:02}", item_type="code", context_type=context, votes=VOTES
+        )
+        for person in ("ada", "bob")[: 1 + number % 2]:
+            say(judged.judgment_id, outcomes[number % 3], user=person)
+        if number % 4 == 1:
+            say(judged.judgment_id, outcomes[(number + 1) % 3], user="ada")
+        if number % 4 == 2:
+            say(judged.judgment_id, outcomes[(number + 1) % 3], user="ada")
+            say(judged.judgment_id, outcomes[(number + 2) % 3], user="ada")
+
+
+def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    judged = judge(context_type="review", task_type="merge", votes=VOTES)
+    given = say(judged.judgment_id, "correct")
+    done = learn.run(conn, edge)
+    assert done.document() == {
+        "taken": 1,
+        "learned": 1,
+        "corrected": 0,
+        "skipped": 0,
+        "q_updates": 3,
+        "changes": {"calibration": 1, "dog-votes": 1, "q-learning": 1, "thompson": 1},
+        "busy": False,
+    }
+    state = state_key("review", "merge", "code")
+    assert one(conn, "SELECT q_table -> 'table' FROM qlearning_state") == {
+        state: {"Guardian": 1, "Sage": 1, "Scout": -1}
+    }
+    assert one(
+        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'dog-votes'"
+    ) == {
+        "Guardian": {"right": 1, "wrong": 0},
+        "Sage": {"right": 1, "wrong": 0},
+        "Scout": {"right": 0, "wrong": 1},
+    }
+    assert one(
+        conn, "SELECT state_type, weights FROM loop_persistence_state WHERE loop_name = 'thompson'"
+    ) == (
+        "review",
+        {
+            "Guardian": {"alpha": 2, "beta": 1},
+            "Sage": {"alpha": 2, "beta": 1},
+            "Scout": {"alpha": 1, "beta": 2},
+        },
+    )
+    assert one(
+        conn,
+        "SELECT state_type, weights FROM loop_persistence_state WHERE loop_name = 'calibration'",
+    ) == ("review", {"pass": {"right": 1, "wrong": 0}})
+    assert one(conn, "SELECT features, task_type, reward, episode_id FROM qlearning_episodes") == (
+        ["context:review", "task:merge", "item:code"],
+        "merge",
+        1,
+        f"feedback:{given.feedback_id}",
+    )
+    assert one(conn, "SELECT count(*), count(DISTINCT loop_type) FROM learning_events") == (4, 4)
+    assert one(
+        conn, "SELECT task_type, task_name, status, success_count FROM background_tasks"
+    ) == ("learning", "learn", "completed", 1)
+    assert one(conn, "SELECT applied FROM feedback") is True
+    assert learn.run(conn, edge).taken == 0
+    assert one(conn, "SELECT count(*) FROM background_tasks") == 1
+
+
+def test_partial_is_half_a_success_and_no_count(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    say(judge(votes=VOTES).judgment_id, "partial")
+    learn.run(conn, edge)
+    assert one(conn, "SELECT array_agg(DISTINCT reward) FROM td_error_tracker") == [0]
+    loops = dict(conn.execute("SELECT loop_name, weights FROM loop_persistence_state"))
+    assert loops == {
+        "thompson": {dog: {"alpha": 1.5, "beta": 1.5} for dog in ("Guardian", "Sage", "Scout")}
+    }
+
+
+def test_a_former_answer_is_taken_back_exactly(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    history(judge, say)
+    learn.run(conn, edge)
+    folded = learned(conn)
+    # The same answers without those that were superseded, from nothing.
+    conn.execute("RESET ROLE")
+    conn.execute("UPDATE qlearning_state SET q_table = DEFAULT, stats = DEFAULT")
+    conn.execute("DELETE FROM td_error_tracker")
+    conn.execute("DELETE FROM loop_persistence_state")
+    conn.execute("DELETE FROM qlearning_episodes")
+    conn.execute("UPDATE feedback SET applied = false")
+    conn.execute("UPDATE unified_signals SET metadata = '{}'")
+    conn.execute(
+        "INSERT INTO ops_learning_queue (signal_id) SELECT 'feedback:' || f.id FROM feedback AS f "
+        "WHERE f.superseded_at IS NULL ORDER BY f.created_at"
+    )
+    conn.execute("SET ROLE cynic_app")
+    learn.run(conn, edge)
+    plain = learned(conn)
+    weights = [[row[:3] for row in found["loops"]] for found in (folded, plain)]
+    assert weights[0] == weights[1]
+    assert folded["episodes"] == plain["episodes"]
+    assert folded["applied"] == plain["applied"]
+    q = [found["q_table"][0][0] for found in (folded, plain)]
+    assert q[0]["visits"] == q[1]["visits"]
+    for state, row in q[1]["table"].items():
+        assert q[0]["table"][state] == pytest.approx(row, abs=1e-12)
+    assert one(conn, "SELECT bool_and(applied = (superseded_at IS NULL)) FROM feedback") is True
+
+
+class StoppedError(Exception):
+    """The process died here."""
+
+
+class Mortal(psycopg.Connection[Any]):
+    """A connection whose user dies before statement number `left`."""
+
+    left = 0
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise StoppedError
+        return super().execute(*args, **kwargs)
+
+
+@pytest.mark.parametrize("limit", [1, 7, 1000])
+def test_dying_anywhere_and_going_on_is_as_if_nothing_had_happened(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Callable[..., feedback.Answered],
+    fresh_database: str,
+    limit: int,
+) -> None:
+    history(judge, say)
+    with conn.transaction(force_rollback=True):
+        learn.run(conn, edge, limit=1000)
+        wanted = learned(conn)
+    with Mortal.connect(fresh_database, autocommit=True) as mortal:
+        mortal.left = 1
+        mortal.execute("SET ROLE cynic_app")
+        # Each life is a statement longer than the one before, so that each statement is the last of one.
+        for statements in range(200):
+            mortal.left = statements
+            with suppress(StoppedError):
+                learn.run(mortal, edge, limit=limit)
+                break
+    found = learned(conn)
+    assert found.pop("queue") == [(0,)]
+    wanted.pop("queue")
+    assert found == wanted
+
+
+def test_many_writers_and_several_learners_lose_nothing_and_take_nothing_twice(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, fresh_database: str
+) -> None:
+    judged = [judge(votes=VOTES).judgment_id for _ in range(10)]
+    writing = threading.Event()
+    writing.set()
+    taken: list[int] = []
+
+    def write(person: str) -> None:
+        with psycopg.connect(fresh_database, autocommit=True) as mine:
+            mine.execute("SET ROLE cynic_app")
+            for outcome in ("correct", "incorrect", "correct"):
+                given = submission.read_feedback({"outcome": outcome, "user": person})
+                for judgment_id in judged:
+                    feedback.answer(mine, judgment_id, given, edge)
+
+    def read() -> None:
+        with psycopg.connect(fresh_database, autocommit=True) as mine:
+            mine.execute("SET ROLE cynic_app")
+            while writing.is_set():
+                taken.append(learn.learn(mine, edge, limit=3).taken)
+
+    writers = [threading.Thread(target=write, args=[f"person {n}"]) for n in range(4)]
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for thread in (*writers, *readers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    writing.clear()
+    for thread in readers:
+        thread.join()
+    assert sum(taken) + learn.run(conn, edge).taken == 4 * 3 * 10
+    assert one(
+        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'calibration'"
+    ) == {"pass": {"right": 40, "wrong": 0}}
+    assert one(conn, "SELECT (q_table -> 'visits' -> 0) FROM qlearning_state") is None
+    visits = one(conn, "SELECT q_table -> 'visits' FROM qlearning_state")
+    assert list(visits.values()) == [{"Guardian": 40, "Sage": 40, "Scout": 40}]
+    assert one(conn, "SELECT count(*) FROM qlearning_episodes") == 40
+
+
+def test_an_earlier_writer_that_commits_later_is_waited_for(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Callable[..., feedback.Answered],
+    fresh_database: str,
+) -> None:
+    first, second = judge().judgment_id, judge().judgment_id
+    given = submission.read_feedback({"outcome": "correct"})
+    with psycopg.connect(fresh_database) as slow:
+        slow.execute("SET ROLE cynic_app")
+        feedback.answer(slow, first, given, edge)
+        say(second, "incorrect")
+        assert learn.run(conn, edge).taken == 0
+        slow.commit()
+    assert learn.run(conn, edge).taken == 2
+    order = conn.execute(
+        "SELECT judgment_id FROM td_error_tracker AS t JOIN learning_events AS e "
+        "ON e.loop_type = 'q-learning' AND e.feedback_value = t.reward ORDER BY t.id"
+    )
+    assert [row[0] for row in order] == [first, second]
+
+
+def test_rows_from_another_cluster_are_taken(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    judged = judge().judgment_id
+    say(judged, "correct")
+    conn.execute("UPDATE ops_learning_queue SET written_by = '99999999999'")
+    say(judged, "incorrect")
+    assert learn.run(conn, edge).corrected == 1
+    assert one(
+        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'calibration'"
+    ) == {"pass": {"right": 0, "wrong": 1}}
+
+
+def test_the_live_table_is_the_fold_at_every_commit(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    assert one(conn, "SELECT get_live_q_table('nobody')") is None
+    assert one(conn, "SELECT get_live_q_table() -> 'table'") == {}
+    history(judge, say)
+    journal = Counter[int]()
+    while learn.learn(conn, edge, limit=2).taken:
+        live = one(conn, "SELECT get_live_q_table()")
+        rows = conn.execute(
+            "SELECT state, action, current_q, reward FROM td_error_tracker ORDER BY id"
+        )
+        table = qlearning.QTable(dogs=DOGS)
+        for state, dog, value, reward in rows:
+            table.values.setdefault(state, {})[dog] = value
+            visits = table.visits.setdefault(state, {})
+            visits[dog] = visits.get(dog, 0) + (reward is not None)
+        assert live["table"] == table.values
+        assert live["visits"] == table.visits
+        assert live["stats"]["states"] == len(table.values)
+        assert live["stats"]["updates"] == sum(sum(row.values()) for row in table.visits.values())
+        unfolded = one(conn, "SELECT (stats ->> 'unfolded')::int FROM qlearning_state")
+        journal[unfolded] += 1
+        if len(journal) == 4:
+            assert learn.fold(conn, edge)
+            column = one(conn, "SELECT q_table FROM qlearning_state")
+            column["stats"].pop("folded_at")
+            live["stats"].pop("folded_at", None)
+            assert column == live
+    assert len(journal) > 4, "some of the journal was not folded"
+
+
+def test_the_snapshot_is_folded_after_five_seconds_and_five_thousand_updates(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Callable[..., feedback.Answered],
+    clock: MovableClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unfolded() -> int:
+        return one(conn, "SELECT (stats ->> 'unfolded')::int FROM qlearning_state")
+
+    say(judge().judgment_id, "correct")
+    learn.tend(conn, edge)
+    assert unfolded() == 1
+    clock.move(seconds=4)
+    learn.tend(conn, edge)
+    assert unfolded() == 1
+    clock.move(seconds=1)
+    learn.tend(conn, edge)
+    assert unfolded() == 0
+    monkeypatch.setattr(learn, "FOLD_UPDATES", 2)
+    for expected in (1, 0):
+        say(judge().judgment_id, "correct")
+        learn.tend(conn, edge)
+        assert unfolded() == expected
+
+
+def test_retention_leaves_the_queue_and_the_journal_whole(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    say(judge().judgment_id, "correct")
+    conn.execute("RESET ROLE")
+    # The clock of these tests stands in the past, more than a day from now.
+    assert one(conn, "SELECT cleanup_unified_signals(1)") == 1, "the signal of the judgment"
+    learn.learn(conn, edge)
+    assert one(conn, "SELECT cleanup_td_errors(1)") == 0
+    learn.fold(conn, edge)
+    assert one(conn, "SELECT cleanup_td_errors(1), cleanup_unified_signals(1)") == (1, 1)
+    assert one(conn, "SELECT count(*) FROM jsonb_object_keys(get_live_q_table() -> 'table')") == 1
+
+
+def test_what_cannot_be_learned_from_is_skipped_and_counted(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    say(judge().judgment_id, "correct", user="ada")
+    conn.execute("SELECT erase_user((SELECT id FROM users))")
+    for name in ("feedback:nonsense", f"feedback:{ids.new_uuid()}", "x"):
+        conn.execute(
+            "INSERT INTO unified_signals (id, source, learning) VALUES (%s, 'user_feedback', '{\"reward\": \"NaN\"}')",
+            [name],
+        )
+    done = learn.run(conn, edge)
+    assert (done.taken, done.learned, done.skipped) == (4, 0, 4)
+    assert one(conn, "SELECT success_count, error_count FROM background_tasks") == (0, 4)
+    assert one(conn, "SELECT count(*) FROM loop_persistence_state") == 0
+    assert one(conn, "SELECT get_live_q_table() -> 'table'") == {}
+
+
+def test_what_an_erased_person_taught_stays_and_names_nobody(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    judged = judge().judgment_id
+    say(judged, "correct", user="ada")
+    learn.run(conn, edge)
+    conn.execute("SELECT erase_user((SELECT id FROM users))")
+    say(judged, "incorrect", user="ada")
+    assert learn.run(conn, edge).corrected == 0
+    assert one(
+        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'calibration'"
+    ) == {"pass": {"right": 1, "wrong": 1}}
+
+
+def source(edge: Edge, now: list[float]) -> Edge:
+    return Edge(
+        clock=edge.clock,
+        new_id=edge.new_id,
+        digest_key=edge.digest_key,
+        learned=LearnedSource(lambda: now[0]),
+    )
+
+
+def test_learned_weights_move_the_consensus_and_answers_the_confidence(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    now = [0.0]
+    learning_edge = source(edge, now)
+    votes = [
+        {"dog": "Sage", "score": 0.9},
+        {"dog": "Scout", "score": 0.25},
+        {"dog": "Oracle", "score": 0.25},
+    ]
+
+    def look() -> record.Recorded:
+        given = submission.read_judgment({"item_type": "code", "item_content": "x", "votes": votes})
+        return record.record_one(conn, given, learning_edge)
+
+    before = look()
+    assert (before.verdict, before.q_score) == ("GROWL", Decimal("46.67"))
+    assert one(conn, "SELECT count(*) FROM dog_votes WHERE metadata ? 'weight'") == 0
+    for number in range(30):
+        # Sage was right where the others were wrong: the judgment failed the item, and should have passed it.
+        say(judge(votes=votes).judgment_id, "incorrect")
+        if number in {8, 28}:
+            learn.run(conn, edge)
+            now[0] += 1
+            assert (look().q_score == before.q_score) is (number == 8)
+    learn.run(conn, edge)
+    failing = submission.read_judgment(
+        {"item_type": "code", "item_content": "x", "votes": [{"dog": "Sage", "score": 0.2}]}
+    )
+    judged = record.record_one(conn, failing, learning_edge)
+    assert judged.confidence == Decimal("0.618"), "what is known is at most a second old, not newer"
+    now[0] += 1
+    after = look()
+    assert (after.verdict, after.consensus and after.consensus["verdict"]) == ("HOWL", "HOWL")
+    weights = conn.execute(
+        "SELECT dog_name, (metadata ->> 'weight')::numeric FROM dog_votes WHERE item_id = %s",
+        [after.judgment_id],
+    )
+    assert dict(weights) == {
+        "Sage": Decimal("1.9375"),
+        "Scout": Decimal("0.0625"),
+        "Oracle": Decimal("0.0625"),
+    }
+    judged = record.record_one(conn, failing, learning_edge)
+    assert judged.confidence == Decimal("0.019312")
+    assert (
+        one(
+            conn,
+            "SELECT basis ->> 'confidence_rule' FROM judgments ORDER BY created_at DESC LIMIT 1",
+        )
+        == "calibrated"
+    )
+
+
+def test_what_was_learned_is_asked_for_once_a_second(edge: Edge, fresh_database: str) -> None:
+    now = [0.0]
+    learning_edge = source(edge, now)
+    given = submission.read_judgment(
+        {"item_type": "code", "item_content": "x", "votes": [{"dog": "Sage", "score": 0.2}]}
+    )
+    asked: list[int] = []
+    with Mortal.connect(fresh_database, autocommit=True) as counting:
+        for step in (0.0, 0.5, 0.4, 0.2, 0.0):
+            now[0] += step
+            counting.left = 100
+            record.record_one(counting, given, learning_edge)
+            asked.append(100 - counting.left)
+    assert asked == [2, 1, 1, 2, 1]
+
+
+def test_nothing_measured_is_none_and_what_is_not_built_says_so(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+) -> None:
+    status: Any = learning.status(conn)
+    assert [loop["loop"] for loop in status["loops"]] == list(learning.LOOPS)
+    assert [loop["state"] for loop in status["loops"]] == [
+        "not enough data yet (0 of 30)",
+        "not enough data yet (0 of 10)",
+        "not enough data yet (0 of 100)",
+        "not enough data yet (0 of 30)",
+        *["not built yet"] * 7,
+    ]
+    assert all(loop["last_change"] is None for loop in status["loops"][:4])
+    assert status["loops"][2]["detail"]["converged"] is None
+    assert learning.calibration(conn) == {
+        "days": 30,
+        "n": 0,
+        "curve": [],
+        "ece": None,
+        "brier": None,
+    }
+    with pytest.raises(learning.BadWindowError):
+        learning.calibration(conn, days=91)
+    say(judge().judgment_id, "correct")
+    assert learning.status(conn)["waiting"] == 1
+    learn.run(conn, edge)
+    status = learning.status(conn)
+    assert status["waiting"] == 0
+    assert status["loops"][1]["state"] == "not enough data yet (1 of 10)"
+    assert status["loops"][1]["detail"]["dogs"]["Sage"] == {"right": 1, "wrong": 0, "weight": None}
+    assert status["loops"][1]["last_change"]["event"] == "feedback"
