@@ -152,13 +152,14 @@ WHERE p.pronamespace = current_schema()::regnamespace AND obj_description(p.oid,
   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e');
 
 -- name: parameters_that_may_be_taken_for_columns
--- Five functions keep the contract's parameter names; every other parameter begins with p_.
+-- Five functions keep the contract's parameter names, and the live Q-table takes its service as they do; every other
+-- parameter begins with p_.
 SELECT p.proname || ' ' || n.name
 FROM pg_proc AS p
 CROSS JOIN LATERAL unnest(p.proargnames[1:p.pronargs]) AS n (name)
 WHERE p.pronamespace = current_schema()::regnamespace AND n.name !~ '^p_'
   AND p.proname NOT IN ('get_qlearning_summary', 'get_calibration_curve', 'get_brier_score', 'search_x_tweets_hybrid',
-                        'get_dpo_stats')
+                        'get_dpo_stats', 'get_live_q_table')
   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e');
 
 -- name: definer_functions_that_a_caller_can_redirect
@@ -200,11 +201,13 @@ WHERE p.pronamespace = current_schema()::regnamespace AND p.proname LIKE 'cleanu
   AND NOT ('p_batch' = ANY (p.proargnames) AND p.prosrc ~ 'require_batch');
 
 -- name: cleanups_without_an_index_on_their_time
--- Found by the ORDER BY of the batches: its first column must lead an index of the table that is cleaned.
+-- Found by the ORDER BY of the batches: its first column must lead an index of the table that is cleaned. What is only
+-- asked for (EXISTS) is not cleaned.
 SELECT p.proname || ' ' || o.found[1] || '.' || o.found[2]
 FROM pg_proc AS p
 CROSS JOIN LATERAL regexp_matches(
-    p.prosrc, 'FROM\s+(\w+)\s+AS\s+\w+\s+WHERE(?:(?!FROM).)*?ORDER\s+BY\s+\w+\.(\w+)', 'gi') AS o (found)
+    p.prosrc, '(?<!EXISTS \(SELECT )FROM\s+(\w+)\s+AS\s+\w+\s+WHERE(?:EXISTS \(SELECT FROM|(?!FROM).)*?ORDER\s+BY\s+\w+\.(\w+)',
+    'gi') AS o (found)
 WHERE p.pronamespace = current_schema()::regnamespace AND p.proname LIKE 'cleanup\_%'
   AND EXISTS (SELECT FROM pg_class AS c
               WHERE c.relname = o.found[1] AND c.relnamespace = current_schema()::regnamespace)

@@ -139,26 +139,27 @@ def _former(changes: Changes, event: Event) -> Outcome | None:
 
 def _learn_q(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     """Sample means of what each dog's votes were worth. A correction is journaled without target and reward."""
+    state = event.state
     moved: dict[str, float] = {}
     for dog, side in event.votes:
         now = reward(event.outcome, with_judgment=side == event.passed)
         if former is not None:
             was = reward(former, with_judgment=side == event.passed)
-            before, after = exchanged(known.table, event.state, dog, was, now)
-            row = (event.state, dog, after - before, None, False, after, None, None)
+            before, after = exchanged(known.table, state, dog, was, now)
+            row = (state, dog, after - before, None, False, after, None, None)
         else:
-            step = Step(state=event.state, dog=dog, reward=now)
+            step = Step(state=state, dog=dog, reward=now)
             learned = qlearning.learn(known.table, step, step_size=SAMPLE_MEAN)
             before, after = learned.before, learned.after
             seen = known.tracker.update(learned.td_error)
             row = (
-                *(event.state, dog, learned.td_error, seen.rolling_abs_mean),
+                *(state, dog, learned.td_error, seen.rolling_abs_mean),
                 *(seen.converged is True, after, learned.target, now),
             )
             changes.updates += 1
         changes.journal.append(row)
         moved[dog] = after - before
-    _log(changes, event, former, "q-learning", moved, {"state": event.state})
+    _log(changes, event, former, "q-learning", moved, {"state": state})
 
 
 def _learn_arms(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
