@@ -31,9 +31,6 @@ def run(*, schema: str | None, as_json: bool) -> None:
     if as_json:
         emit(done.document())
         return
-    if done.busy:
-        click.echo("another learner is at it")
-        return
     click.echo(
         f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
         f"{done.skipped} skipped"

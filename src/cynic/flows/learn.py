@@ -78,14 +78,14 @@ class Pass:
 
 
 def run(conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS) -> Pass:
-    """Learn until nothing can be taken, then bring the snapshot up to date."""
+    """Learn until nothing can be taken, then bring the snapshot up to date; waits for another learner's pass."""
     total = Pass()
     while True:
-        one = learn(conn, edge, limit=limit)
+        one = learn(conn, edge, limit=limit, wait=True)
         total.add(one)
         if one.taken < limit:
             break
-    fold(conn, edge)
+    fold(conn, edge, wait=True)
     return total
 
 
@@ -104,11 +104,13 @@ def tend(conn: psycopg.Connection, edge: Edge) -> Pass:
     return total
 
 
-def learn(conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS) -> Pass:
-    """One pass over at most `limit` rows, in one transaction."""
+def learn(
+    conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS, wait: bool = False
+) -> Pass:
+    """One pass over at most `limit` rows, in one transaction; nothing while another learner is at it, unless it waits."""
     started = edge.clock()
     with conn.transaction():
-        if not _alone(conn):
+        if not _alone(conn, wait=wait):
             return Pass(busy=True)
         ids = learn_state.taken(conn.execute(_SQL["take"], {"limit": limit}).fetchall())
         if not ids:
@@ -132,16 +134,19 @@ def learn(conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS) -> P
     return done
 
 
-def fold(conn: psycopg.Connection, edge: Edge) -> bool:
+def fold(conn: psycopg.Connection, edge: Edge, *, wait: bool = False) -> bool:
     """Bring the snapshot up to date with its journal; False when another learner is at it."""
     with conn.transaction():
-        if not _alone(conn):
+        if not _alone(conn, wait=wait):
             return False
         conn.execute(_SQL["fold"], {"now": edge.clock()})
     return True
 
 
-def _alone(conn: psycopg.Connection) -> bool:
+def _alone(conn: psycopg.Connection, *, wait: bool) -> bool:
+    if wait:
+        conn.execute(_SQL["wait_for_the_learner"])
+        return True
     row = conn.execute(_SQL["only_learner"]).fetchone()
     return row is not None and bool(row[0])
 

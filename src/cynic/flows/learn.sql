@@ -4,6 +4,10 @@
 -- Held to the end of the transaction; false when another learner is at it. One key for each schema and service.
 SELECT pg_try_advisory_xact_lock(hashtextextended('cynic learner default of ' || current_schema(), 0));
 
+-- name: wait_for_the_learner
+-- The same lock, waited for.
+SELECT pg_advisory_xact_lock(hashtextextended('cynic learner default of ' || current_schema(), 0));
+
 -- name: take
 -- The next rows in the order of their writers, out of the queue. Only rows that nothing can come before any more:
 -- every transaction as old as their writer has ended, or their writer was one of another cluster. Nobody else deletes
