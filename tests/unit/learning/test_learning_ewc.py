@@ -75,16 +75,42 @@ def test_a_locked_cell_moves_no_further_than_its_strength_allows(
     assert moved <= abs(burst - 0.5) / (1 + strength) + 1e-9
 
 
-def test_a_locked_cell_holds_by_default_and_says_so() -> None:
+def test_at_an_infinite_strength_a_locked_cell_holds_and_says_so() -> None:
     learner = Careful(
         table=QTable(dogs=("x",), values={"a": {"x": 0.5}}),
         consolidation=Consolidation(
-            anchor={"a": {"x": 0.5}}, fisher={"a": {"x": 1.0}}, locked=frozenset({("a", "x")})
+            anchor={"a": {"x": 0.5}},
+            fisher={"a": {"x": 1.0}},
+            locked=frozenset({("a", "x")}),
+            locked_lambda=math.inf,
         ),
     )
     learned = learner.learn(Step(state="a", dog="x", reward=-1), step_size=StepSize(value=0.1))
     assert (learned.after, learned.before, learned.td_error) == (0.5, 0.5, -1.5)
     assert learner.gradients["a"]["x"].update_count == 1
+
+
+def test_a_lock_guards_the_rivals_too_and_no_other_state() -> None:
+    held = Consolidation(
+        anchor={"a": {"x": 0.5, "y": 0.1}, "b": {"x": 0.5}},
+        fisher={"a": {"x": 1.0}},
+        locked=frozenset({("a", "x")}),
+        locked_lambda=math.inf,
+    )
+    table = QTable(dogs=("x", "y"), values={"a": {"x": 0.5, "y": 0.1}, "b": {"x": 0.5}})
+    learner = Careful(table=table, consolidation=held)
+    size = StepSize(rule="constant", value=1)
+    assert learner.learn(Step(state="a", dog="y", reward=1), step_size=size).after == 0.1
+    assert learner.learn(Step(state="b", dog="x", reward=1), step_size=size).after == 1
+    assert learner.learn(Step(state="b", dog="y", reward=1), step_size=size).after == 1
+
+
+def test_each_task_has_its_own_largest_fisher() -> None:
+    learner = Careful(table=QTable(dogs=("x",)))
+    for state, times in (("often", 99), ("seldom", 1)):
+        for _ in range(times):
+            learner.learn(Step(state=state, dog="x", reward=1), step_size=StepSize())
+    assert learner.end_task(task_of=str).locked == {("often", "x"), ("seldom", "x")}
 
 
 def test_locks_have_hysteresis() -> None:

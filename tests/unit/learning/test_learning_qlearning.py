@@ -200,10 +200,3 @@ def test_replay_of_one_step_decisions_is_the_mean_reward() -> None:
 
 def test_nothing_counted_has_no_values() -> None:
     assert solve(Transitions(), gamma=0.9).values == {}
-
-
-def test_a_reset_keeps_what_it_is_told_to() -> None:
-    table = trained([Step(state="s", dog=dog, reward=1) for dog in DOGS])
-    table.reset({("s", "Sage"), ("s", "nobody"), ("elsewhere", "Sage")})
-    assert table.values == {"s": {"Sage": 1.0}}
-    assert table.visits == {"s": {"Sage": 1}}

@@ -19,7 +19,7 @@ from cynic.base.errors import InvalidDataError
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 Values: TypeAlias = dict[str, dict[str, float]]
 Visits: TypeAlias = dict[str, dict[str, int]]
@@ -104,18 +104,10 @@ class QTable:
         row = self.visits.setdefault(state, {})
         row[dog] = row.get(dog, 0) + 1
 
-    def reset(self, keep: Collection[tuple[str, str]] = ()) -> None:
-        """Begin anew, but for the cells (state, dog) to keep."""
-        kept = [
-            (state, dog, self.values[state][dog], self.count(state, dog))
-            for state, dog in keep
-            if dog in self.values.get(state, {})
-        ]
+    def clear(self) -> None:
+        """Begin anew."""
         self.values.clear()
         self.visits.clear()
-        for state, dog, value, count in kept:
-            self.values.setdefault(state, {})[dog] = value
-            self.visits.setdefault(state, {})[dog] = count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
