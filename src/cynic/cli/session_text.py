@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from cynic.base.quantities import compact, span, usd
 from cynic.reads.session import below
@@ -111,7 +111,11 @@ def _head(line: Line) -> str:
     if line.tokens_cache_read is not None and line.tokens_input:
         share = line.tokens_cache_read / line.tokens_input
         did.append(f"{share:.0%} of the tokens in came from a cache")
-    shown = [f"{name:8} {safe(text)}" for name, text in rows if text]
+    shown = [
+        f"{name if not part else '':8} {piece}"
+        for name, text in rows
+        for part, piece in enumerate(chop_cells(safe(text), COLUMNS - 9))
+    ]
     return "\n".join([*shown, *_wrapped(did, f"{'did':8} ", " " * 9), ""])
 
 
@@ -204,13 +208,14 @@ def _wrapped(texts: Iterable[str], first: str, following: str | None = None) -> 
     lines: list[str] = []
     current = ""
     margin = first
-    for text in map(safe, texts):
-        joined = f"{current} · {text}" if current else text
+    for text in texts:
+        piece = clipped(text, COLUMNS - len(margin))
+        joined = f"{current} · {piece}" if current else piece
         if current and cell_len(margin + joined) > COLUMNS:
             lines.append(margin + current)
-            margin, joined = first if following is None else following, text
+            margin, joined = first if following is None else following, piece
         current = joined
-    return [*lines, margin + clipped(current, COLUMNS - len(margin))] if current else lines
+    return [*lines, margin + current] if current else lines
 
 
 def _many(count: int | None, what: str) -> str:
