@@ -77,6 +77,13 @@ def test_the_summary_outlives_the_turns(conn: psycopg.Connection) -> None:
     assert sessions.line(conn, "going").prompts == 2
 
 
+def test_a_session_belongs_to_the_directory_it_began_in(conn: psycopg.Connection) -> None:
+    begin(conn, "moved", project="/srv/shop", cwd="/srv/shop/src")
+    assert sessions.line(conn, "moved").working_directory == "/srv/shop"
+    assert names(conn, directory="shop") == ["moved"]
+    assert names(conn, directory="src") == []
+
+
 def test_heartbeats_are_no_prompts(conn: psycopg.Connection) -> None:
     begin(conn, "s").prompt(5, "Go on.")
     conn.execute(

@@ -4,13 +4,14 @@
 -- the index that begins with session_id. Where no row is kept there is no number: the sum over nothing is NULL, not 0.
 
 -- name: page
--- A session counts for a span of time when it was active in it. NULLs in a filter ask for nothing.
+-- A session counts for a span of time when it was active in it. Its directory is the one it began in, while an agent may
+-- have moved on to another. NULLs in a filter ask for nothing.
 WITH shown AS MATERIALIZED (
     SELECT s.id, s.session_id, s.user_id, s.context, s.created_at, s.last_active_at
     FROM sessions AS s
     WHERE s.last_active_at >= coalesce(%(since)s::timestamptz, '-infinity')
       AND s.created_at < coalesce(%(until)s::timestamptz, 'infinity')
-      AND (%(directory)s::text IS NULL OR position(lower(%(directory)s) IN lower(s.context ->> 'cwd')) > 0)
+      AND (%(directory)s::text IS NULL OR position(lower(%(directory)s) IN lower(coalesce(s.context ->> 'project', s.context ->> 'cwd'))) > 0)
       AND (%(agent)s::text IS NULL OR s.context ->> 'agent' = %(agent)s)
       AND (NOT %(failed)s::boolean
            OR EXISTS (SELECT FROM tool_usage AS t WHERE t.session_id = s.session_id AND t.status = 'error'))
@@ -19,7 +20,7 @@ WITH shown AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT s.id, s.session_id, u.username AS "user", s.context ->> 'agent' AS agent, s.context ->> 'version' AS agent_version,
-       s.context ->> 'cwd' AS working_directory, s.context ->> 'git_branch' AS git_branch,
+       coalesce(s.context ->> 'project', s.context ->> 'cwd') AS working_directory, s.context ->> 'git_branch' AS git_branch,
        s.created_at AS begun_at, s.last_active_at, said.first_prompt, said.prompts,
        tools.tool_calls, tools.failed_calls, tools.denied_calls,
        models.model_calls, models.tokens_input, models.tokens_output, models.tokens_cache_read, models.tokens_cache_write,
@@ -59,7 +60,7 @@ ORDER BY s.last_active_at DESC, s.id DESC;
 -- name: one
 -- The columns of `page` for one session.
 SELECT s.id, s.session_id, u.username AS "user", s.context ->> 'agent' AS agent, s.context ->> 'version' AS agent_version,
-       s.context ->> 'cwd' AS working_directory, s.context ->> 'git_branch' AS git_branch,
+       coalesce(s.context ->> 'project', s.context ->> 'cwd') AS working_directory, s.context ->> 'git_branch' AS git_branch,
        s.created_at AS begun_at, s.last_active_at, said.first_prompt, said.prompts,
        tools.tool_calls, tools.failed_calls, tools.denied_calls,
        models.model_calls, models.tokens_input, models.tokens_output, models.tokens_cache_read, models.tokens_cache_write,

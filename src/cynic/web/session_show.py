@@ -55,8 +55,12 @@ class Shares:
 
 
 def brief(text: str, characters: int = BRIEF_CHARACTERS, lines: int = BRIEF_LINES) -> str:
-    """The beginning of a text; the text itself when that is all of it."""
-    kept = "\n".join(text.split("\n")[:lines])[:characters]
+    """The beginning of a text, up to a whole word where words are short; the text itself when that is all of it."""
+    kept = "\n".join(text.split("\n")[:lines])
+    if len(kept) > characters:
+        kept = kept[:characters]
+        words = kept.rpartition(" ")[0]
+        kept = words if len(words) > characters * 0.8 else kept
     return text if len(kept) == len(text) else kept.rstrip()
 
 
