@@ -13,7 +13,7 @@ from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
 from cynic.flows import counters, feedback, record, submission
 from cynic.flows.edge import Edge, digest_key
-from cynic.reads import judgments
+from cynic.reads import judgments, session, sessions
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -120,6 +120,29 @@ class Memory:
         )
         with self.connection() as conn:
             return judgments.page(conn, chosen, limit=limit, cursor=cursor)
+
+    def session(self, session_id: str, *, from_turn: int = 1) -> session.Session:
+        """One session: turns, tools, files, failures, models, a timeline and its judgments."""
+        with self.connection() as conn:
+            return session.one(conn, session_id, from_turn=from_turn)
+
+    def sessions(
+        self,
+        *,
+        limit: int = sessions.PAGE_ROWS_DEFAULT,
+        cursor: str | None = None,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        directory: str | None = None,
+        agent: str | None = None,
+        failed: bool = False,
+    ) -> sessions.Page:
+        """A page of sessions, newest activity first; the filters are those of `reads.sessions.Filters`."""
+        chosen = sessions.Filters(
+            since=since, until=until, directory=directory, agent=agent, failed=failed
+        )
+        with self.connection() as conn:
+            return sessions.page(conn, chosen, limit=limit, cursor=cursor)
 
     def fold(self) -> int:
         """Add up what the shared counters do not count yet; return how many rows. The worker does this by itself."""

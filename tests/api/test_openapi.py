@@ -30,6 +30,8 @@ OPERATIONS = {
     ("GET", "/api/v1/judgments/{judgment_id}"),
     ("POST", "/api/v1/judgments/{judgment_id}/feedback"),
     ("GET", "/api/v1/judgments:stream"),
+    ("GET", "/api/v1/sessions"),
+    ("GET", "/api/v1/sessions/{session_id}"),
     ("GET", "/api/v1/tables"),
     ("GET", "/api/v1/tables/{table}"),
     ("GET", "/healthz"),

@@ -55,6 +55,10 @@ class LazyGroup(click.Group):
             "cynic.cli.judgments:judgments",
             "List judgments, or show one with its votes.",
         ),
+        "sessions": (
+            "cynic.cli.sessions:sessions",
+            "What agents did: list sessions, or show one with its tools and files.",
+        ),
         "doctor": (
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",
