@@ -213,7 +213,7 @@ def connect(
 
 def ready(found: Database) -> None:
     """Bring the embedded server's schema up to date, or raise when another one's is not."""
-    embedded = found.data_dir is not None
+    embedded = found.data_dir is not None and found.schema is None
     with found.connect(new_schema=embedded) as conn:
         migrator = Migrator(conn, found.schema)
         if embedded:

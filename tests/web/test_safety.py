@@ -53,7 +53,6 @@ def harmless(source: str) -> Document:
 @pytest.mark.parametrize("text", NASTY)
 def test_whatever_is_given_comes_back_as_text(site: Site, text: str) -> None:
     made = site.judge(
-        judgment_id=text.replace("\n", " "),  # a line break ends a path for the router
         item_type=text,
         item_content=text,
         user=text,
@@ -64,8 +63,7 @@ def test_whatever_is_given_comes_back_as_text(site: Site, text: str) -> None:
             {"dog": "Scout", "error": text},
         ],
     )
-    if "/" not in made:
-        site.feedback(made, "correct", user=text)
+    site.feedback(made, "correct", user=text)
     document = harmless(site.get("/").text)
     cells = [
         e.text for e in document.all("td") if e.has("type") or e.has("user") or e.has("session")

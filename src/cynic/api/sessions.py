@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from cynic.api import session_models as models
 from cynic.api.describe import problems
 from cynic.api.state import memory_of
-from cynic.flows.submission import check_text
+from cynic.base.checks import check_text
 from cynic.reads import session, sessions
 
 TEXT_CHARACTERS_MAX = 1024

@@ -60,6 +60,7 @@ class Worker:
 
     def _rounds(self, conn: psycopg.Connection) -> None:
         while not self._stop.is_set():
-            counters.fold_all(conn, clock.now())
+            folded = counters.fold(conn, clock.now())
             self._last_round = time.monotonic()
-            self._stop.wait(POLL_SECONDS)
+            if folded < counters.BATCH_ROWS:
+                self._stop.wait(POLL_SECONDS)

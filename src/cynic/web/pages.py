@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request  # FastAPI reads them
 from fastapi.responses import HTMLResponse
 
+from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
 from cynic.base.verdict import VERDICTS
 from cynic.db import browse
-from cynic.flows.submission import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
+from cynic.domains.core.judgment import UnknownJudgmentError
 from cynic.reads import judgments, sessions
 from cynic.reads.judgments import Filters, Page
 from cynic.web import frame, render, session_show, show
@@ -90,7 +91,7 @@ def _one(request: Request, judgment_id: str) -> HTMLResponse:
     try:
         check_text(judgment_id, "judgment_id", NAME_CHARACTERS_MAX)
     except InvalidFieldError as error:
-        raise judgments.NoSuchJudgmentError("no judgment can have this id") from error
+        raise UnknownJudgmentError("no judgment can have this id") from error
     found = frame.memory(request).judgment(judgment_id)
     consensus = cast("Mapping[str, object] | None", found["consensus"])
     return render.page(

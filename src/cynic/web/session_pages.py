@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request  # FastAPI reads them
 from fastapi.responses import HTMLResponse
 
-from cynic.flows.submission import InvalidFieldError, check_text
+from cynic.base.checks import InvalidFieldError, check_text
 from cynic.reads import session, sessions
 from cynic.reads.judgments import BadQueryError
 from cynic.reads.sessions import Filters

@@ -50,6 +50,14 @@ COMMENT ON COLUMN ops_imports.read_bytes IS 'up to the end of the last whole lin
 
 CREATE INDEX idx_sessions_last_active ON sessions (last_active_at DESC, id DESC);
 
+CREATE FUNCTION is_session_recorded(p_session_id varchar) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM session_state AS t WHERE t.session_id = p_session_id)
+        OR EXISTS (SELECT FROM tool_usage AS t WHERE t.session_id = p_session_id)
+        OR EXISTS (SELECT FROM llm_usage AS t WHERE t.session_id = p_session_id)
+$$;
+COMMENT ON FUNCTION is_session_recorded(varchar) IS 'Whether a turn, a tool call or a model call of the session is still kept.';
+
 CREATE OR REPLACE FUNCTION cleanup_expired_sessions(p_batch integer DEFAULT 10000) RETURNS bigint
     LANGUAGE plpgsql AS $$
 DECLARE
@@ -59,9 +67,7 @@ BEGIN
     WHERE s.ctid = ANY (ARRAY(
         SELECT e.ctid FROM sessions AS e
         WHERE e.expires_at < now()
-          AND NOT EXISTS (SELECT FROM session_state AS t WHERE t.session_id = e.session_id)
-          AND NOT EXISTS (SELECT FROM tool_usage AS t WHERE t.session_id = e.session_id)
-          AND NOT EXISTS (SELECT FROM llm_usage AS t WHERE t.session_id = e.session_id)
+          AND NOT is_session_recorded(e.session_id)
         ORDER BY e.expires_at LIMIT require_batch(p_batch)));
     GET DIAGNOSTICS v_rows = ROW_COUNT;
     RETURN v_rows;
@@ -85,6 +91,7 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION cleanup_expired_sessions(integer) IS 'Deletes sessions past their expiry, at most p_batch a call. Returns how many; repeat until fewer than p_batch.';
+DROP FUNCTION is_session_recorded;
 DROP INDEX idx_sessions_last_active;
 DROP TABLE ops_imports;
 DROP INDEX idx_session_state_entry;
