@@ -1,21 +1,27 @@
-"""`make bench [ARGS=name…]`: run the benchmarks and print one line each; exit 1 when a bar is missed."""
+"""`make bench [ARGS="name… [--full]"]`: run the benchmarks and print one line each; exit 1 when a bar is missed."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import help_start, migrations, up
+from benchmarks import help_start, hooks, migrations, transcripts, up
 
 if TYPE_CHECKING:
     from benchmarks.measure import Result
 
-ALL = {"migrations": migrations.run, "up": up.run, "help": help_start.run}
+ALL = {
+    "migrations": migrations.run,
+    "up": up.run,
+    "help": help_start.run,
+    "transcripts": transcripts.run,
+    "hooks": hooks.run,
+}
 
 
 def main() -> int:
     """Run the named benchmarks, or all."""
-    names = sys.argv[1:] or list(ALL)
+    names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(ALL)
     results: list[Result] = []
     print(f"{'what':44} {'ours':>9} {'limit':>9} {'ratio':>6} {'more':>8}  bar")
     for name in names:

@@ -55,6 +55,8 @@ class LazyGroup(click.Group):
             "cynic.cli.judgments:judgments",
             "List judgments, or show one with its votes.",
         ),
+        "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
+        "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
         "doctor": (
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",
