@@ -20,7 +20,7 @@ from benchmarks.up import served
 from cynic.cli.hooks import SCRIPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 ROUNDS = 21
 SECONDS_MAX = 0.05
@@ -74,7 +74,7 @@ def _wait(command: list[str]) -> float:
 
 
 @contextmanager
-def _port(*, listens: bool) -> Iterator[int]:
+def _port(*, listens: bool) -> Generator[int]:
     """A port where nobody is, or where connections are taken and never answered."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

@@ -21,7 +21,7 @@ from cynic.db import cluster, datadir
 from cynic.db.binaries import find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 ROUNDS = 5
 WAIT_SECONDS_MAX = 60.0
@@ -108,7 +108,7 @@ def _up() -> float:
 
 
 @contextmanager
-def served(home: Path) -> Iterator[str]:
+def served(home: Path) -> Generator[str]:
     """The address of a service that runs on an embedded database of its own, and answers."""
     home.chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "CYNIC_"))}

@@ -30,6 +30,7 @@ OPERATIONS = {
     ("GET", "/api/v1/judgments/{judgment_id}"),
     ("POST", "/api/v1/judgments/{judgment_id}/feedback"),
     ("GET", "/api/v1/judgments:stream"),
+    ("POST", "/api/v1/hooks/claude-code"),
     ("GET", "/api/v1/tables"),
     ("GET", "/api/v1/tables/{table}"),
     ("GET", "/healthz"),

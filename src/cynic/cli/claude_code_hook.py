@@ -1,8 +1,8 @@
 """Hand what Claude Code tells on standard input to cynic, and be gone: run as `python -I -S claude_code_hook.py URL`.
 
 It imports little and nothing of cynic, prints nothing, and always exits with 0, so that it can neither hold up nor
-disturb the agent. A process of its own sends the event and waits for the answer; without one (on Windows) there
-is a tenth of the time for all of it. Only addresses are connected to: no name is looked up.
+disturb the agent. A process of its own sends the event and waits for the answer; where there are none
+(on Windows) the event is sent in a few milliseconds or lost. Only addresses are connected to: no name is looked up.
 """
 
 import os

@@ -202,8 +202,8 @@ class Reader:
             branch=_text_of(record.get("gitBranch")),
             prompt_id=identifier(record.get("promptId")),
         )
-        self.facts.turns.setdefault(entry_id, turn)
-        self._open[session_id] = turn
+        former = self.facts.turns.setdefault(entry_id, turn)
+        self._open[session_id] = former if former.session_id == session_id else turn
 
     def _assistant(self, record: Mapping[str, object]) -> None:
         message = _mapping(record.get("message"))
@@ -257,7 +257,8 @@ class Reader:
             kept = said if said is not None or former is None else former.text
             self.facts.answers[session_id] = Answer(session_id, at, kept, ended)
             return
-        self.facts.turns[turn.entry_id] = turn
+        if self.facts.turns.setdefault(turn.entry_id, turn) is not turn:
+            return  # a copy of another session's turn
         response_id = cast("str | None", message.get("id"))
         if said is not None:
             turn.answer = _joined(turn, said, response_id)
