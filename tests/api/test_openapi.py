@@ -32,6 +32,7 @@ OPERATIONS = {
     ("GET", "/api/v1/judgments:stream"),
     ("GET", "/api/v1/sessions"),
     ("GET", "/api/v1/sessions/{session_id}"),
+    ("POST", "/api/v1/hooks/claude-code"),
     ("GET", "/api/v1/tables"),
     ("GET", "/api/v1/tables/{table}"),
     ("GET", "/healthz"),

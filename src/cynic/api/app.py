@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from cynic.api import describe, health, judgments, problems, sessions, stream, tables
+from cynic.api import describe, health, hooks, judgments, problems, sessions, stream, tables
 from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
@@ -58,6 +58,7 @@ def create_app(
     app.include_router(stream.router)
     app.include_router(judgments.router)
     app.include_router(sessions.router)
+    app.include_router(hooks.router)
     app.include_router(tables.router)
     app.include_router(pages.router)
     app.include_router(session_pages.router)
