@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import batch, help_start, judge, migrations, over_http, recent, up
+from benchmarks import (
+    batch,
+    help_start,
+    judge,
+    learning_judgement,
+    migrations,
+    over_http,
+    recent,
+    up,
+)
 from benchmarks.measure import HEADER
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "http": over_http.run,
     "batch": batch.run,
     "recent": recent.run,
+    "learning-judgement": learning_judgement.run,
 }
 
 
