@@ -10,6 +10,7 @@ from benchmarks import (
     help_start,
     hooks,
     judge,
+    learning_judgement,
     migrations,
     over_http,
     recent,
@@ -33,6 +34,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "recent": recent.run,
     "transcripts": transcripts.run,
     "hooks": hooks.run,
+    "learning-judgement": learning_judgement.run,
 }
 
 

@@ -1,0 +1,256 @@
+"""Elastic weight consolidation on tables: what earlier tasks made sure of is moved with care, or not at all.
+
+Kirkpatrick et al. 2017 eq. 3: L = L_B + Σ λ/2 · F · (q - q*)², with the loss d²/2 of an update, whose gradient is -d
+(d the TD error). Online form: Schwarz et al. 2018 (F ← decay · F + F_new, the last anchor only; Huszár 2018: not
+together with the earlier tasks' own terms). Two Fishers: the empirical one, Σ d²/N, and the true one of a Gaussian
+head of unit variance, the share of the visits, which does not vanish where a cell was learned perfectly (Kunstner
+et al. 2019; van de Ven 2025). N counts the updates of the whole task, never of the cell.
+
+λ is always the paper's, with its ½: libraries that leave the ½ out need half our λ for the same pull.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from cynic.base.errors import InvalidDataError
+from cynic.domains.learning.qlearning import Learned, QTable, Step, StepSize, planned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Cells: TypeAlias = "Mapping[str, Mapping[str, float]]"
+
+LOCK_AT: Final = 0.618
+UNLOCK_BELOW: Final = 0.236
+EWC_LAMBDA: Final = 0.1
+LOCKED_LAMBDA: Final = math.inf
+"""Locked cells do not move."""
+DECAY: Final = 0.9
+
+
+@dataclass(slots=True, kw_only=True)
+class Gradients:
+    """Running sums of one cell since the last consolidation, as `qlearning_fisher_gradients` keeps them."""
+
+    gradient_sum: float = 0.0
+    gradient_sq_sum: float = 0.0
+    update_count: int = 0
+
+    def add(self, td_error: float) -> None:
+        """Count one update; its gradient is -d."""
+        if not math.isfinite(td_error):
+            raise InvalidDataError(f"a TD error is a finite number, not {td_error}")
+        self.gradient_sum -= td_error
+        self.gradient_sq_sum += td_error * td_error
+        self.update_count += 1
+
+
+Accumulated: TypeAlias = "Mapping[str, Mapping[str, Gradients]]"
+
+
+def empirical_fisher(cells: Accumulated) -> dict[str, dict[str, float]]:
+    """Σ d² / N per cell, N the updates of all cells; empty when nothing was updated."""
+    updates = _updates(cells)
+    return {
+        state: {dog: seen.gradient_sq_sum / updates for dog, seen in row.items()}
+        for state, row in cells.items()
+        if updates
+    }
+
+
+def visit_fisher(cells: Accumulated) -> dict[str, dict[str, float]]:
+    """Share of the task's updates that each cell had; empty when nothing was updated."""
+    updates = _updates(cells)
+    return {
+        state: {dog: seen.update_count / updates for dog, seen in row.items()}
+        for state, row in cells.items()
+        if updates
+    }
+
+
+def normalised(fisher: Cells) -> dict[str, dict[str, float]]:
+    """F / max F, in [0, 1]; all zero stays all zero."""
+    most = max((value for row in fisher.values() for value in row.values()), default=0.0)
+    scale = most if most > 0 else 1.0
+    return {
+        state: {dog: value / scale for dog, value in row.items()} for state, row in fisher.items()
+    }
+
+
+def online(before: Cells, new: Cells, decay: float = DECAY) -> dict[str, dict[str, float]]:
+    """F ← decay · F + F_new (Schwarz et al. 2018), over the cells of both."""
+    if not 0 <= decay <= 1:
+        raise InvalidDataError(f"a decay lies in [0, 1], not {decay}")
+    merged = {
+        state: {dog: decay * value for dog, value in row.items()} for state, row in before.items()
+    }
+    for state, row in new.items():
+        kept = merged.setdefault(state, {})
+        for dog, value in row.items():
+            kept[dog] = kept.get(dog, 0.0) + value
+    return merged
+
+
+def penalty(values: Cells, anchor: Cells, fisher: Cells, ewc_lambda: float) -> float:
+    """λ/2 · Σ F · (q - q*)². Cells that the anchor or the table lacks have no part."""
+    return math.fsum(
+        ewc_lambda / 2 * weight * (q - kept) ** 2
+        for _, _, weight, q, kept in _both(values, anchor, fisher)
+    )
+
+
+def penalty_gradient(
+    values: Cells, anchor: Cells, fisher: Cells, ewc_lambda: float
+) -> dict[str, dict[str, float]]:
+    """λ · F · (q - q*) per cell of the table; 0 for a cell that the anchor lacks."""
+    gradient = {state: dict.fromkeys(row, 0.0) for state, row in values.items()}
+    for state, dog, weight, q, kept in _both(values, anchor, fisher):
+        gradient[state][dog] = ewc_lambda * weight * (q - kept)
+    return gradient
+
+
+def proximal(
+    q: float, td_error: float, *, alpha: float, ewc_lambda: float, fisher: float, anchor: float
+) -> float:
+    """The implicit step, stable for every λ up to infinity: q ← (q + alpha·d + alpha·λ·F·q*) / (1 + alpha·λ·F).
+
+    (The explicit one diverges beyond alpha·λ·F = 2.) At rest it holds (target + λ·F·q*) / (1 + λ·F).
+    """
+    if fisher <= 0 or ewc_lambda <= 0:
+        return q + alpha * td_error
+    if math.isinf(ewc_lambda):
+        return anchor
+    pull = alpha * ewc_lambda * fisher
+    share = pull / (1 + pull)
+    return (1 - share) * (q + alpha * td_error) + share * anchor
+
+
+def lock(fisher: float, *, locked: bool) -> bool:
+    """Whether a cell or pattern is locked now: from 0.618 on, and until it falls below 0.236."""
+    return fisher >= UNLOCK_BELOW if locked else fisher >= LOCK_AT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consolidation:
+    """What a consolidation left behind: the anchor, how much each cell matters, which cells are locked."""
+
+    anchor: Cells
+    fisher: Cells
+    """Normalised, in [0, 1]."""
+    locked: frozenset[tuple[str, str]] = frozenset()
+    ewc_lambda: float = EWC_LAMBDA
+    locked_lambda: float = LOCKED_LAMBDA
+    """Strength for the locked cells: infinity holds them, 10 lets them creep towards lasting news."""
+
+    def held(self, state: str, dog: str, learned: Learned) -> float:
+        """The value a cell takes instead of `learned.after`."""
+        weight = self.fisher.get(state, {}).get(dog, 0.0)
+        kept = self.anchor.get(state, {}).get(dog)
+        if kept is None or weight <= 0:
+            return learned.after
+        strength = self.locked_lambda if (state, dog) in self.locked else self.ewc_lambda
+        return proximal(
+            learned.before,
+            learned.td_error,
+            alpha=learned.step_size,
+            ewc_lambda=strength,
+            fisher=weight,
+            anchor=kept,
+        )
+
+
+NOTHING_CONSOLIDATED: Final = Consolidation(anchor={}, fisher={})
+
+
+def consolidate(
+    values: Cells,
+    gradients: Accumulated,
+    before: Consolidation = NOTHING_CONSOLIDATED,
+    *,
+    decay: float = DECAY,
+) -> Consolidation:
+    """End a task: the values become the anchor, visit shares join the Fisher, locks follow it with hysteresis."""
+    fisher = normalised(online(before.fisher, normalised(visit_fisher(gradients)), decay))
+    return Consolidation(
+        anchor={state: dict(row) for state, row in values.items()},
+        fisher=fisher,
+        locked=frozenset(
+            (state, dog)
+            for state, row in fisher.items()
+            for dog, weight in row.items()
+            if lock(weight, locked=(state, dog) in before.locked)
+        ),
+        ewc_lambda=before.ewc_lambda,
+        locked_lambda=before.locked_lambda,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Careful:
+    """Q-learning under a consolidation, keeping the gradients for the next."""
+
+    table: QTable
+    consolidation: Consolidation = NOTHING_CONSOLIDATED
+    gradients: dict[str, dict[str, Gradients]] = field(
+        default_factory=dict[str, dict[str, Gradients]]
+    )
+
+    def learn(self, step: Step, *, step_size: StepSize, gamma: float = 0.0) -> Learned:
+        """Fold one step into the table, and say what the value became: a locked one stays."""
+        wanted = planned(self.table, step, step_size=step_size, gamma=gamma)
+        after = self.consolidation.held(step.state, step.dog, wanted)
+        self.table.put(step.state, step.dog, after)
+        row = self.gradients.get(step.state)
+        if row is None:
+            row = self.gradients[step.state] = {}
+        seen = row.get(step.dog)
+        if seen is None:
+            seen = row[step.dog] = Gradients()
+        seen.add(wanted.td_error)
+        return Learned(
+            td_error=wanted.td_error,
+            target=wanted.target,
+            step_size=wanted.step_size,
+            before=wanted.before,
+            after=after,
+        )
+
+    def end_task(self, *, decay: float = DECAY) -> Consolidation:
+        """Consolidate, and begin to count gradients anew."""
+        self.consolidation = consolidate(
+            self.table.values, self.gradients, self.consolidation, decay=decay
+        )
+        self.gradients = {}
+        return self.consolidation
+
+
+def softmax_fisher(
+    policy: Cells, choices: Sequence[tuple[str, str]]
+) -> dict[str, dict[str, float]]:
+    """Fisher of routing weights: F[c, d] = Σ (1[d chosen] - π(d|c))² / N over the (context, dog) of N decisions.
+
+    Contexts without a decision have 0; without any decision the result is all 0.
+    """
+    fisher = {context: dict.fromkeys(row, 0.0) for context, row in policy.items()}
+    for context, chosen in choices:
+        row = fisher[context]
+        for dog, share in policy[context].items():
+            row[dog] += ((dog == chosen) - share) ** 2 / len(choices)
+    return fisher
+
+
+def _updates(cells: Accumulated) -> int:
+    return sum(seen.update_count for row in cells.values() for seen in row.values())
+
+
+def _both(
+    values: Cells, anchor: Cells, fisher: Cells
+) -> Iterable[tuple[str, str, float, float, float]]:
+    for state, row in fisher.items():
+        for dog, weight in row.items():
+            q, kept = values.get(state, {}).get(dog), anchor.get(state, {}).get(dog)
+            if q is not None and kept is not None:
+                yield state, dog, weight, q, kept
