@@ -10,6 +10,7 @@ from benchmarks import (
     help_start,
     hooks,
     judge,
+    learning_control,
     learning_judgement,
     migrations,
     over_http,
@@ -35,6 +36,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "transcripts": transcripts.run,
     "hooks": hooks.run,
     "learning-judgement": learning_judgement.run,
+    "learning-control": learning_control.run,
 }
 
 

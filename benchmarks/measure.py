@@ -98,6 +98,45 @@ class Throughput:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One number against a bar; `peer` is what the field reaches, for the reader."""
+
+    what: str
+    ours: float
+    peer: str
+    bar: float
+    seeds: int
+    seconds: float
+    at_most: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bar holds."""
+        return self.ours <= self.bar if self.at_most else self.ours >= self.bar
+
+    def line(self) -> str:
+        """The result as one line of the printed table."""
+        bar = f"{'<=' if self.at_most else '>='} {self.bar}"
+        return (
+            f"{self.what:50} {self.ours:9.4f}  peer {self.peer}; mean of {self.seeds} seeds,"
+            f" {self.seconds:.0f} s  {_verdict([bar], reached=self.reached)}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """A benchmark that could not be run; it misses no bar."""
+
+    what: str
+    why: str
+    reached: bool = True
+
+    def line(self) -> str:
+        """The result as one line of the printed table."""
+        return f"{self.what:50} not measured: {self.why}"
+
+
 def paired(
     ours: Callable[[], float], limit: Callable[[], float], rounds: int
 ) -> tuple[float, float]:

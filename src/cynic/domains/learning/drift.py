@@ -148,6 +148,8 @@ class Adwin(Resumable):
     rows: list[list[list[float]]] = field(default_factory=lambda: [[]])
     """Row i holds buckets [total, squared deviations] of 2^i values each, oldest first; row 0 is the newest."""
     detected: bool = False
+    change: float = 0.0
+    """At a detection: by how much the mean of what is left of the window differs from that of the whole."""
 
     @property
     def mean(self) -> float | None:
@@ -165,9 +167,11 @@ class Adwin(Resumable):
         self.ticks += 1
         self.detected = False
         if self.ticks % self.clock == 0:
+            whole = self.total / self.width
             while self.width > self.grace and self._has_cut():
                 self.detected = True
                 self._drop_oldest()
+                self.change = self.total / self.width - whole
         return self.detected
 
     def _insert(self, value: float) -> None:

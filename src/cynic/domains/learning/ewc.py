@@ -19,15 +19,15 @@ from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.qlearning import Learned, QTable, Step, StepSize, planned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 Cells: TypeAlias = "Mapping[str, Mapping[str, float]]"
 
 LOCK_AT: Final = 0.618
 UNLOCK_BELOW: Final = 0.236
 EWC_LAMBDA: Final = 0.1
-LOCKED_LAMBDA: Final = math.inf
-"""Locked cells do not move."""
+LOCKED_LAMBDA: Final = 20.0
+"""Feedback then moves a value by at most 1/21 of the way until the next consolidation; a drift lifts the locks."""
 DECAY: Final = 0.9
 
 
@@ -143,15 +143,28 @@ class Consolidation:
     locked: frozenset[tuple[str, str]] = frozenset()
     ewc_lambda: float = EWC_LAMBDA
     locked_lambda: float = LOCKED_LAMBDA
-    """Strength for the locked cells: infinity holds them, 10 lets them creep towards lasting news."""
+    """Strength for the states with a locked cell; infinity does not let their cells move at all."""
+    guarded: frozenset[str] = field(init=False, repr=False)
+    """The states with a locked cell."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "guarded", frozenset(state for state, _ in self.locked))
 
     def held(self, state: str, dog: str, learned: Learned) -> float:
-        """The value a cell takes instead of `learned.after`."""
-        weight = self.fisher.get(state, {}).get(dog, 0.0)
+        """The value a cell takes instead of `learned.after`.
+
+        A lock guards a ranking: all cells of its state are pulled at full weight, since a rival that rises unhindered
+        overturns it as well as a fall of the best.
+        """
         kept = self.anchor.get(state, {}).get(dog)
-        if kept is None or weight <= 0:
+        if kept is None:
             return learned.after
-        strength = self.locked_lambda if (state, dog) in self.locked else self.ewc_lambda
+        if state in self.guarded:
+            weight, strength = 1.0, self.locked_lambda
+        else:
+            weight, strength = self.fisher.get(state, {}).get(dog, 0.0), self.ewc_lambda
+        if weight <= 0:
+            return learned.after
         return proximal(
             learned.before,
             learned.td_error,
@@ -171,9 +184,16 @@ def consolidate(
     before: Consolidation = NOTHING_CONSOLIDATED,
     *,
     decay: float = DECAY,
+    task_of: Callable[[str], str] | None = None,
 ) -> Consolidation:
-    """End a task: the values become the anchor, visit shares join the Fisher, locks follow it with hysteresis."""
-    fisher = normalised(online(before.fisher, normalised(visit_fisher(gradients)), decay))
+    """The values become the anchor, visit shares join the Fisher, locks follow it with hysteresis.
+
+    `task_of` says to which task a state belongs, and each task has its own largest Fisher; by default all states are
+    one task. Where a decision is one step, each state is a task of its own (`task_of=str`): else what is asked
+    often is locked and what is asked seldom never is.
+    """
+    new = _normalised_by_task(visit_fisher(gradients), task_of)
+    fisher = _normalised_by_task(online(before.fisher, new, decay), task_of)
     return Consolidation(
         anchor={state: dict(row) for state, row in values.items()},
         fisher=fisher,
@@ -218,13 +238,26 @@ class Careful:
             after=after,
         )
 
-    def end_task(self, *, decay: float = DECAY) -> Consolidation:
+    def end_task(
+        self, *, decay: float = DECAY, task_of: Callable[[str], str] | None = None
+    ) -> Consolidation:
         """Consolidate, and begin to count gradients anew."""
         self.consolidation = consolidate(
-            self.table.values, self.gradients, self.consolidation, decay=decay
+            self.table.values, self.gradients, self.consolidation, decay=decay, task_of=task_of
         )
         self.gradients = {}
         return self.consolidation
+
+    def forget(self) -> None:
+        """Begin anew, as after a drift; only the strengths of the pulls stay."""
+        self.table.clear()
+        self.gradients = {}
+        self.consolidation = Consolidation(
+            anchor={},
+            fisher={},
+            ewc_lambda=self.consolidation.ewc_lambda,
+            locked_lambda=self.consolidation.locked_lambda,
+        )
 
 
 def softmax_fisher(
@@ -240,6 +273,17 @@ def softmax_fisher(
         for dog, share in policy[context].items():
             row[dog] += ((dog == chosen) - share) ** 2 / len(choices)
     return fisher
+
+
+def _normalised_by_task(
+    fisher: Cells, task_of: Callable[[str], str] | None
+) -> dict[str, dict[str, float]]:
+    if task_of is None:
+        return normalised(fisher)
+    tasks: dict[str, dict[str, Mapping[str, float]]] = {}
+    for state, row in fisher.items():
+        tasks.setdefault(task_of(state), {})[state] = row
+    return {state: row for task in tasks.values() for state, row in normalised(task).items()}
 
 
 def _updates(cells: Accumulated) -> int:

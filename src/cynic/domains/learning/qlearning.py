@@ -32,16 +32,22 @@ REWARD_MAX: Final = 1.0
 class StepSize:
     """alpha of the n-th update of a cell.
 
-    sample-mean: max(1/n, value), the mean of all rewards until the floor `value` makes it forget; constant: value;
-    power: n^-value, which meets Robbins & Monro's conditions for a value in (0.5, 1].
+    sample-mean: max(1/(n + initial_weight), value), the mean of all rewards until the floor `value` makes it forget;
+    constant: value; power: n^-value, which meets Robbins & Monro's conditions for a value in (0.5, 1].
     """
 
     rule: Literal["sample-mean", "constant", "power"] = "sample-mean"
     value: float = 0.0
+    initial_weight: float = 0.0
+    """As how many rewards the initial value counts in a sample mean; an optimistic start lasts as long."""
 
     def __post_init__(self) -> None:
         least = {"sample-mean": 0.0, "constant": math.ulp(0.0), "power": 0.5}[self.rule]
-        if not least <= self.value <= 1 or (self.rule == "power" and self.value == least):
+        if (
+            not least <= self.value <= 1
+            or (self.rule == "power" and self.value == least)
+            or not 0 <= self.initial_weight < math.inf
+        ):
             raise InvalidDataError(f"a step size {self.rule} cannot have the value {self.value}")
 
     def at(self, count: int) -> float:
@@ -50,7 +56,7 @@ class StepSize:
             return self.value
         if self.rule == "power":
             return float(count**-self.value)
-        return max(1 / count, self.value)
+        return max(1 / (count + self.initial_weight), self.value)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,11 +104,10 @@ class QTable:
         row = self.visits.setdefault(state, {})
         row[dog] = row.get(dog, 0) + 1
 
-    def forget_visits(self, keep: int = 0) -> None:
-        """Cap every count at `keep`: values stay as a first guess, and the next rewards weigh again."""
-        for row in self.visits.values():
-            for dog, count in row.items():
-                row[dog] = min(count, keep)
+    def clear(self) -> None:
+        """Begin anew."""
+        self.values.clear()
+        self.visits.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cynic.base.errors import InvalidDataError
-from cynic.domains.learning.qlearning import QTable, Step, Values
+from cynic.domains.learning.qlearning import Learned, QTable, Step, StepSize, Values, learn
 
 SWEEPS_MAX: Final = 10_000
 
@@ -130,3 +130,31 @@ def _model(
         )
         for state, row in cells.items()
     ]
+
+
+@dataclass(slots=True, kw_only=True)
+class Replaying:
+    """Q-learning online, so that behaviour improves at once, and a replay of everything every `every` steps."""
+
+    table: QTable
+    step_size: StepSize
+    gamma: float
+    every: int
+    transitions: Transitions = field(default_factory=Transitions)
+    steps: int = 0
+
+    def learn(self, step: Step) -> Learned:
+        """Fold one step into table and counts; the replay comes when it is due."""
+        learned = learn(self.table, step, step_size=self.step_size, gamma=self.gamma)
+        self.transitions.add(step)
+        self.steps += 1
+        if self.steps % self.every == 0:
+            self.replay()
+        return learned
+
+    def replay(self) -> Solution:
+        """Solve the counted model, from the present values on, and put its values into the table."""
+        start = {state: max(row.values()) for state, row in self.table.values.items()}
+        solution = solve(self.transitions, gamma=self.gamma, start=start)
+        self.table = replayed(self.table, solution)
+        return solution

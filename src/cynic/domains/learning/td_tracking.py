@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from operator import mul
 from typing import TYPE_CHECKING, Final
 
 from cynic.base.errors import InvalidDataError
@@ -44,7 +45,7 @@ def summary(td_errors: Sequence[float], updates_min: int = UPDATES_MIN) -> TdSum
     mean = math.fsum(td_errors) / count
     error = None
     if count > 1:
-        squares = math.fsum((value - mean) ** 2 for value in td_errors)
+        squares = max(0.0, math.fsum(map(mul, td_errors, td_errors)) - count * mean * mean)
         error = math.sqrt(squares / (count - 1) / count)
     enough = error is not None and count >= updates_min
     return TdSummary(
