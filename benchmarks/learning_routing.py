@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "learning" / "coderouter_train.csv"
 SCORE = "score:"
+SEEDS = 40
+"""Ten seeds leave a standard error of 0.002, more than what separates the best settings."""
 BURST = 300
 CLEAN = 500
 SCHEMA_STEP = StepSize(rule="constant", value=0.1)
@@ -36,14 +38,14 @@ class Task(NamedTuple):
     rewards: dict[str, float]
 
 
-def routing(seeds: int) -> Iterator[Value | Absent]:
+def routing() -> Iterator[Value | Absent]:
     """Three lines, or one that says that the data are not there."""
     if not DATA.is_file():
         yield Absent(what="routing", why=f"no {'/'.join(DATA.parts[-4:])} beside the repository")
         return
     tasks = read()
     started = time.perf_counter()
-    passes = [adapted(tasks, seed) for seed in range(seeds)]
+    passes = [adapted(tasks, seed) for seed in range(SEEDS)]
     seconds = time.perf_counter() - started
     for what, place, peer, bar in (
         ("the world stays", 0, "0.497 (which then falls to 0.391)", 0.497),
@@ -54,12 +56,12 @@ def routing(seeds: int) -> Iterator[Value | Absent]:
             ours=statistics.fmean(one[place] for one in passes),
             peer=peer,
             bar=bar,
-            seeds=seeds,
+            seeds=SEEDS,
             seconds=seconds,
         )
     started = time.perf_counter()
-    open_before, open_after, _ = _means(tasks, seeds, locks=False)
-    before, after, later = _means(tasks, seeds, locks=True)
+    open_before, open_after, _ = _means(tasks, SEEDS, locks=False)
+    before, after, later = _means(tasks, SEEDS, locks=True)
     yield Value(
         what=f"routing, fall under {BURST} inverted rewards, locked",
         ours=before - after,
@@ -67,7 +69,7 @@ def routing(seeds: int) -> Iterator[Value | Absent]:
         f" then {CLEAN} honest rewards {later - before:+.3f}",
         bar=0.005,
         at_most=True,
-        seeds=seeds,
+        seeds=SEEDS,
         seconds=time.perf_counter() - started,
     )
 

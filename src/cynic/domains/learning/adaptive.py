@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 OPTIMISM: Final = 1.0
 """The initial value: the best a reward can be."""
 STEP_SIZE: Final = StepSize(rule="sample-mean", initial_weight=2.0)
-EPSILON: Final = 0.01
+EPSILON: Final = 0.005
+"""Never 0: every choice needs a propensity."""
 DRIFT_DELTA: Final = 0.05
 DRIFT_CLOCK: Final = 8
 
