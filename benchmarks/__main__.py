@@ -1,4 +1,4 @@
-"""`make bench [ARGS=name…]`: run the benchmarks and print one line each; exit 1 when a bar is missed."""
+"""`make bench [ARGS="name… [--full]"]`: run the benchmarks and print one line each; exit 1 when a bar is missed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from benchmarks import (
     batch,
     help_start,
+    hooks,
     judge,
     learning_control,
+    learning_judgement,
     migrations,
     over_http,
     recent,
+    transcripts,
     up,
 )
 from benchmarks.measure import HEADER
@@ -30,13 +33,16 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "http": over_http.run,
     "batch": batch.run,
     "recent": recent.run,
+    "transcripts": transcripts.run,
+    "hooks": hooks.run,
+    "learning-judgement": learning_judgement.run,
     "learning-control": learning_control.run,
 }
 
 
 def main() -> int:
     """Run the named benchmarks, or all."""
-    names = sys.argv[1:] or list(ALL)
+    names = [name for name in sys.argv[1:] if not name.startswith("-")] or list(ALL)
     results: list[Measured] = []
     print(HEADER)
     for name in names:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from cynic.db import cluster, datadir
 from cynic.db.binaries import find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 ROUNDS = 5
 WAIT_SECONDS_MAX = 60.0
@@ -104,6 +105,25 @@ def _up() -> float:
             finally:
                 process.send_signal(signal.SIGINT)
                 process.wait(WAIT_SECONDS_MAX)
+
+
+@contextmanager
+def served(home: Path) -> Generator[str]:
+    """The address of a service that runs on an embedded database of its own, and answers."""
+    home.chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "CYNIC_"))}
+    command = [str(Path(sys.executable).with_name("cynic")), "up", "--port", "0"]
+    with subprocess.Popen(
+        command, env=environment | {"CYNIC_HOME": str(home)}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            for line in process.stderr or ():
+                if match := re.search(r"http://[\d.:]+", line):
+                    yield match.group()
+                    break
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(WAIT_SECONDS_MAX)
 
 
 def _ready(process: subprocess.Popen[str]) -> float:

@@ -14,7 +14,7 @@ from cynic.db.migrate import Migrator, use_schema
 from cynic.flows import counters, feedback, learn, record, submission
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learned import LearnedSource
-from cynic.reads import judgments, learning
+from cynic.reads import judgments, learning, session, sessions
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -138,6 +138,29 @@ class Memory:
         with self.connection() as conn:
             return learning.status(conn)
 
+    def session(self, session_id: str, *, from_turn: int = 1) -> session.Session:
+        """One session: turns, tools, files, failures, models, a timeline and its judgments."""
+        with self.connection() as conn:
+            return session.one(conn, session_id, from_turn=from_turn)
+
+    def sessions(
+        self,
+        *,
+        limit: int = sessions.PAGE_ROWS_DEFAULT,
+        cursor: str | None = None,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        directory: str | None = None,
+        agent: str | None = None,
+        failed: bool = False,
+    ) -> sessions.Page:
+        """A page of sessions, newest activity first; the filters are those of `reads.sessions.Filters`."""
+        chosen = sessions.Filters(
+            since=since, until=until, directory=directory, agent=agent, failed=failed
+        )
+        with self.connection() as conn:
+            return sessions.page(conn, chosen, limit=limit, cursor=cursor)
+
     def fold(self) -> int:
         """Add up what the shared counters do not count yet; return how many rows. The worker does this by itself."""
         with self.connection() as conn:
@@ -209,7 +232,7 @@ def connect(
 
 def ready(found: Database) -> None:
     """Bring the embedded server's schema up to date, or raise when another one's is not."""
-    embedded = found.data_dir is not None
+    embedded = found.data_dir is not None and found.schema is None
     with found.connect(new_schema=embedded) as conn:
         migrator = Migrator(conn, found.schema)
         if embedded:

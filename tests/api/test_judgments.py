@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -188,8 +189,11 @@ def test_lists_are_filtered_and_paged_without_gaps(client: httpx.Client) -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["verdict=MEOW", "limit=0", "limit=1001", "cursor=xx", "min_q_score=200", "since=yesterday"],
-)
+    [
+        "user=%00", "session_id=a%00", "item_type=a%00", "cursor=" + "W" * 20_000,
+        "verdict=MEOW", "limit=0", "limit=1001", "cursor=xx", "min_q_score=200", "since=yesterday",
+    ],
+)  # fmt: skip
 def test_a_query_that_cannot_be_read_is_invalid(client: httpx.Client, query: str) -> None:
     answer = client.get(f"{JUDGMENTS}?{query}")
     assert (answer.status_code, "code" in answer.json()) == (422, True)
@@ -284,6 +288,10 @@ def test_tables_are_read_filtered_and_exported(client: httpx.Client) -> None:
     assert [json.loads(one)["judgment_id"] for one in exported] == [f"j{n}" for n in range(5)]
 
 
+def damaged(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
@@ -294,6 +302,21 @@ def test_tables_are_read_filtered_and_exported(client: httpx.Client) -> None:
         ("judgments?where=q_score%3Dx", 422, "bad-filter"),
         ("judgments?cursor=x", 422, "bad-cursor"),
         ("pg_class", 404, "unknown-table"),
+        ("%00", 404, "unknown-table"),
+        ("judgments?where=verdict%3D%00", 422, "bad-filter"),
+        *(
+            (f"judgments?cursor={damaged(text)}", 422, "bad-cursor")
+            for text in (
+                "5",
+                "null",
+                "[" * 20_000,
+                '[[["id",false]],5]',
+                '[[["id",false]],[{"a":1}]]',
+                '[[["id",false]],[true]]',
+                '[[["id",false]],[[1]]]',
+                '[[["id",false]],[1e400]]',
+            )
+        ),
     ],
 )
 def test_what_cannot_be_read_from_a_table_is_a_clear_error(
@@ -301,3 +324,57 @@ def test_what_cannot_be_read_from_a_table_is_a_clear_error(
 ) -> None:
     answer = client.get(f"/api/v1/tables/{path}")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_without_keys_a_page_of_another_site_neither_reads_nor_writes(
+    client: httpx.Client, fresh_database: str
+) -> None:
+    for host in ("evil.example", "evil.example:8618", "10.0.0.1", "[::", "127.0.0.1.evil.example"):
+        answer = client.get(JUDGMENTS, headers={"Host": host})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), host
+    for host in ("localhost:1", "127.0.0.1", "[::1]:8618"):
+        assert client.get(JUDGMENTS, headers={"Host": host}).status_code == 200
+    for foreign in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.post(JUDGMENTS, json=body(), headers=foreign).status_code == 403
+    assert stored(fresh_database) == 0
+
+
+def test_a_key_beside_an_id_and_a_key_for_a_batch_are_refused(
+    client: httpx.Client, fresh_database: str
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    assert client.post(JUDGMENTS, json=body(judgment_id="a"), headers=key).status_code == 422
+    assert client.post(BATCH, json=[body()], headers=key).status_code == 422
+    assert stored(fresh_database) == 0
+
+
+def test_a_stream_that_comes_back_after_much_misses_nothing(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cynic.api.stream.BATCH_ROWS", 7)
+    client.post(JUDGMENTS, json=body(judgment_id="last"))
+    client.post(BATCH, json=[body(judgment_id=f"m{n}") for n in range(60)])
+    with client.stream("GET", f"{JUDGMENTS}:stream", headers={"Last-Event-ID": "last"}) as stream:
+        lines = stream.iter_lines()
+        wanted = {f"m{n}" for n in range(60)}
+        while wanted:
+            wanted.discard(line(lines)["judgment_id"])
+        client.post(BATCH, json=[body(judgment_id=f"n{n}") for n in range(40)])
+        wanted = {f"n{n}" for n in range(40)}
+        while wanted:
+            wanted.discard(line(lines)["judgment_id"])
+
+
+def test_health_is_answered_while_every_connection_waits(start: Start, fresh_database: str) -> None:
+    with (
+        start(pool_size=2, with_worker=False) as client,
+        psycopg.connect(fresh_database) as locker,
+        ThreadPoolExecutor(50) as crowd,
+    ):
+        client.get(JUDGMENTS)
+        locker.execute("LOCK TABLE judgments")
+        waiting = [crowd.submit(client.post, JUDGMENTS, json=body()) for _ in range(50)]
+        with httpx.Client(base_url=client.base_url, timeout=5) as other:
+            assert other.get("/healthz").status_code == 200
+        locker.rollback()
+        assert {one.result().status_code for one in waiting} <= {201, 503}

@@ -389,3 +389,47 @@ def test_many_who_answer_at_once_leave_one_answer_each(
         scored = conn.execute("SELECT metadata ->> 'feedback_id' FROM brier_predictions").fetchall()
         expected = [(str(current[0][0]),)] if current[0][1] != "partial" else []
         assert scored == expected
+
+
+def test_what_a_failed_dog_said_goes_with_the_person(
+    conn: psycopg.Connection, judge: Judge
+) -> None:
+    judge(user="ada", votes=[{"dog": "Sage", "score": 1}, {"dog": "Scout", "error": "a secret"}])
+    assert one(conn, "SELECT count(*) FROM dog_votes WHERE dog_votes::text LIKE '%a secret%'") == 1
+    conn.execute("SELECT erase_user(id) FROM users")
+    assert one(conn, "SELECT count(*) FROM dog_votes WHERE dog_votes::text LIKE '%a secret%'") == 0
+
+
+def test_a_refused_judgment_makes_nobody_and_renews_nothing(
+    conn: psycopg.Connection, judge: Judge, clock: MovableClock
+) -> None:
+    judge(session_id="s", user="ada")
+    clock.move(days=2)
+    expired = one(conn, "SELECT expires_at FROM sessions")
+    with pytest.raises(ForeignSessionError):
+        judge(session_id="s", user="mallory")
+    assert one(conn, "SELECT count(*) FROM users") == 1
+    assert one(conn, "SELECT expires_at FROM sessions") == expired
+
+
+def test_in_a_batch_a_session_goes_to_the_first_who_names_it(
+    conn: psycopg.Connection, edge: Edge
+) -> None:
+    for name in ("aaa", "bbb"):  # aaa is there first, and has the smaller id
+        conn.execute("INSERT INTO users (username) VALUES (%s)", [name])
+    base: dict[str, Any] = {
+        "item_type": "c",
+        "item_content": "x",
+        "votes": [{"dog": "Sage", "score": 1}],
+    }
+    given = [
+        submission.read_judgment(base | {"session_id": "s", "user": "bbb"}),
+        submission.read_judgment(base | {"session_id": "s", "user": "aaa", "judgment_id": "z"}),
+        submission.read_judgment(base | {"judgment_id": "z"}),
+    ]
+    first, second, third = record.record(conn, given, edge)
+    assert isinstance(first, Recorded)
+    assert isinstance(second, ForeignSessionError)
+    # The failure of one does not keep out another under the same id.
+    assert isinstance(third, Recorded)
+    assert third.new

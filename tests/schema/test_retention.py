@@ -268,6 +268,19 @@ def test_sessions_and_cache_go_at_their_own_expiry(db: psycopg.Connection) -> No
         )
         is True
     )
+    for number, record in enumerate(
+        (
+            "session_state (session_id) VALUES",
+            "tool_usage (tool_name, status, session_id) VALUES ('Read', 'ok',",
+            "llm_usage (adapter, model, session_id) VALUES ('anthropic', 'm',",
+        )
+    ):
+        # Of these something is still recorded: they outlive their expiry.
+        db.execute(
+            f"INSERT INTO sessions (session_id, expires_at) VALUES ('r{number}', now() - interval '9 d')".encode()
+        )
+        opening = "" if record.endswith(",") else " ("
+        db.execute(f"INSERT INTO {record}{opening}'r{number}')".encode())
     assert run(db, "SELECT cleanup_expired_sessions()") == 1
     db.execute(
         "INSERT INTO library_cache (library_id, query_hash, content, expires_at) VALUES ('l', 'h', 'c', now() - interval '1 s')"

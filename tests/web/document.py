@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 BLOCKS = {"h1", "h2", "h3", "p", "dt", "dd", "td", "th", "li", "title", "text"}
-VOID = {"meta", "link", "input", "br", "img", "rect", "circle", "line", "path"}
+VOID = {"meta", "link", "input", "br", "img"}
 
 
 @dataclass
@@ -44,6 +44,8 @@ class Document(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self._open.pop()
 
     def handle_endtag(self, tag: str) -> None:
         assert tag not in VOID

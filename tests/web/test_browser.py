@@ -6,8 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from pack_examples import fill
+
+from agent_sessions import shop
 
 if TYPE_CHECKING:
     from served import Site
@@ -29,11 +32,19 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: the pages were not drawn")
-def test_a_browser_draws_both_pages_without_complaint(site: Site, tmp_path: Path) -> None:
+def test_a_browser_draws_every_page_without_complaint(
+    site: Site, fresh_database: str, tmp_path: Path
+) -> None:
     made = fill(site)
-    for number, (path, words) in enumerate(
-        {"/": "deploy-1141", f"/judgments/{made['veto']}": "vetoes"}.items()
-    ):
+    with psycopg.connect(fresh_database, autocommit=True) as conn:
+        shop(conn)
+    pages = {
+        "/": "deploy-1141",
+        f"/judgments/{made['veto']}": "vetoes",
+        "/sessions": "The basket loses items.",
+        "/sessions/shop": "Where it failed",
+    }
+    for number, (path, words) in enumerate(pages.items()):
         picture = tmp_path / f"{number}.png"
         done = browse(tmp_path, site.url + path, "--dump-dom")
         assert words in done.stdout

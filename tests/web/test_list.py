@@ -30,7 +30,7 @@ def test_a_judgment_is_one_row(site: Site) -> None:
     rows = listed(site)
     assert len(rows) == len(made)
     assert "code ada deploy-1141 67.68 WAG 0.412 approved" in rows[0]
-    assert "answer linus - 47.00 GROWL" in rows[1]
+    assert "answer linus - 45.50 GROWL" in rows[1]
     assert rows[3].endswith("no votes")
     assert "6 judgments" in Document(site.get("/").text).one("p", "state").text
 

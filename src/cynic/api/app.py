@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from cynic.api import describe, health, judgments, learning, problems, stream, tables
+from cynic.api import (
+    describe,
+    health,
+    hooks,
+    judgments,
+    learning,
+    problems,
+    sessions,
+    stream,
+    tables,
+)
 from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
-from cynic.web import pages
+from cynic.web import pages, session_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -58,8 +68,11 @@ def create_app(
     app.include_router(stream.router)
     app.include_router(judgments.router)
     app.include_router(learning.router)
+    app.include_router(sessions.router)
+    app.include_router(hooks.router)
     app.include_router(tables.router)
     app.include_router(pages.router)
+    app.include_router(session_pages.router)
     problems.install(app)
     app.add_middleware(Authentication, env_keys=env_keys, always=open_to_network)
     app.add_middleware(Limits)

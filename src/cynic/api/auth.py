@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ipaddress
 import logging
 import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from psycopg import Error
 from starlette.requests import Request
@@ -97,6 +99,7 @@ class Authentication:
         """Who calls, or "" while authentication is off."""
         memory = memory_of(request)
         if not (self._always or await self._any.get(b"", lambda: _any_key(memory))):
+            _check_own_page(request)
             return ""
         presented = _presented(request.headers)
         if presented is None:
@@ -119,6 +122,32 @@ class Authentication:
             return given
         found = await self._known.get(presented, lambda: _recognise(memory, presented))
         return found if found is not None and found.state(clock.now()) == "active" else None
+
+
+def _check_own_page(request: Request) -> None:
+    """Without keys only programs of this machine are let in, not a page of another site in its browser.
+
+    A page that had its own name resolve to this machine (DNS rebinding) still says that name as the host.
+    """
+    host = request.headers.get("host")
+    try:
+        name = None if host is None else urlsplit(f"//{host}").hostname
+    except ValueError:
+        name = host
+    if name is not None and name != "localhost" and not _is_loopback(name):
+        raise ForbiddenError(
+            "without API keys the service answers to this machine's own name only",
+            hint="make a key with cynic keys create NAME, or ask for 127.0.0.1 or localhost",
+        )
+    if request.method not in READING_METHODS and _from_another_site(request.headers):
+        raise ForbiddenError("a page of another site may not write here")
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

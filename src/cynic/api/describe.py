@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from cynic.api.models import FeedbackBody, JudgmentBody, Problem
+from cynic.api.models import ClaudeCodeEvent, FeedbackBody, JudgmentBody, Problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _REFERENCE = "#/components/schemas/{model}"
-BODIES: tuple[type, ...] = (JudgmentBody, FeedbackBody)
+BODIES: tuple[type, ...] = (JudgmentBody, FeedbackBody, ClaudeCodeEvent)
 
 
 def json_body(model: Any, *, also: str | None = None) -> dict[str, Any]:

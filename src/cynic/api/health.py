@@ -21,8 +21,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz")
-def healthz() -> dict[str, str]:
-    """The process answers; nothing else is asked."""
+async def healthz() -> dict[str, str]:
+    """The process answers; nothing else is asked, not even a thread."""
     return {"status": "ok", "version": __version__}
 
 

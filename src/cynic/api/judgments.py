@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from cynic.api import models
 from cynic.api.describe import json_body, problems
 from cynic.api.state import in_thread, memory_of
+from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
 from cynic.base.errors import CynicError
 from cynic.flows import submission
 from cynic.flows.submission import TooLargeError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cynic.memory import Memory
 
 BATCH_ROWS_MAX = 10_000
-Item = Annotated[str, Query(min_length=1, max_length=submission.NAME_CHARACTERS_MAX)]
+Item = Annotated[str, Query(min_length=1, max_length=NAME_CHARACTERS_MAX)]
 
 router = APIRouter(prefix="/api/v1", tags=["judgments"])
 
@@ -52,6 +53,10 @@ async def judge(
 async def judge_many(request: Request) -> JSONResponse:
     """Record up to 10 000 judgments, as an array or as lines of JSON; a bad one does not keep the others out."""
     body = await request.body()
+    if "idempotency-key" in request.headers:
+        raise InvalidFieldError(
+            "Idempotency-Key", "stands for one judgment; in a batch, give each its judgment_id"
+        )
     lines = "ndjson" in request.headers.get("content-type", "")
     return await in_thread(_judge_many, memory_of(request), body, lines)
 
@@ -109,6 +114,10 @@ async def feedback(request: Request, judgment_id: str) -> JSONResponse:
 
 def _judge(memory: Memory, body: bytes, key: str | None, caller: str) -> JSONResponse:
     given = submission.read_judgment(submission.loads(body))
+    if key is not None and given.judgment_id is not None:
+        raise InvalidFieldError(
+            "Idempotency-Key", "stands for the judgment_id; give one of the two, not both"
+        )
     return JSONResponse(memory.record(given, key=key, caller=caller).document(), 201)
 
 
@@ -160,7 +169,7 @@ def _read_lines(body: bytes) -> list[submission.Submission | CynicError]:
 def _read(document: object) -> submission.Submission | CynicError:
     try:
         return submission.read_judgment(document)
-    except submission.InvalidFieldError as error:
+    except InvalidFieldError as error:
         return error
 
 
@@ -171,7 +180,7 @@ def _feedback(memory: Memory, judgment_id: str, body: bytes) -> JSONResponse:
 
 def _id(judgment_id: str) -> str:
     """The id from the path, if it can be one."""
-    submission.check_text(judgment_id, "judgment_id", submission.NAME_CHARACTERS_MAX)
+    check_text(judgment_id, "judgment_id", NAME_CHARACTERS_MAX)
     return judgment_id
 
 

@@ -7,7 +7,7 @@ these models and that parser agree.
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  # pydantic reads it
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict  # noqa: TC002  # pydantic reads it
@@ -80,6 +80,25 @@ class FeedbackBody(_Body):
     user: Name | None = None
 
 
+class ClaudeCodeEvent(BaseModel):
+    """What Claude Code gives a hook on its standard input; fields that are not named here are let through."""
+
+    model_config = ConfigDict(extra="allow")
+
+    session_id: Name
+    hook_event_name: Annotated[str, Field(min_length=1)]
+    cwd: str | None = None
+    prompt_id: str | None = None
+    prompt: str | None = None
+    tool_name: str | None = None
+    tool_use_id: str | None = None
+    tool_input: dict[str, Any] | None = None
+    tool_response: Any = None
+    error: str | None = None
+    last_assistant_message: str | None = None
+    reason: str | None = None
+
+
 class ConsensusShown(BaseModel):
     """What the pack agreed on, beside the verdict."""
 
@@ -100,6 +119,12 @@ class JudgmentAnswer(BaseModel):
     confidence: Confidence
     axiom_scores: dict[str, float | None]
     consensus: ConsensusShown | None
+
+
+class HookAnswer(BaseModel):
+    """`stored` is false for an event that says nothing that is kept."""
+
+    stored: bool
 
 
 class StoredLine(BaseModel):

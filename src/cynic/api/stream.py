@@ -2,8 +2,8 @@
 
 One thread asks the database for all who watch. Transactions do not commit in the order of their judgments'
 times, so each round looks back over a window that is longer than any transaction may take, and drops what was
-sent before: nothing is left out. Who comes back with `Last-Event-ID` gets what came since, and may get a few
-judgments of that window twice; the event's id tells.
+sent before: nothing is left out. Who comes back with `Last-Event-ID` gets what came since, and the judgments of
+that window again; the event's id tells.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections import OrderedDict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final, cast
@@ -26,7 +27,7 @@ from cynic.base.errors import CynicError, TryAgainError
 from cynic.reads import judgments
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
     from cynic.memory import Memory
     from cynic.reads.judgments import Line
@@ -128,24 +129,39 @@ class Broadcaster:
                 if self._stopping:
                     return
                 watchers = list(self._watchers)
-            lines = self._fresh(sent, began)
-            for watcher in watchers if lines else ():
-                watcher.give(lines)
+            started = time.monotonic()
+            for lines in self._fresh(sent, began):
+                for watcher in watchers:
+                    watcher.give(lines)
+            # However much there is to look through, the database has most of its time for others.
+            pause = max(POLL_SECONDS, 4 * (time.monotonic() - started))
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping, POLL_SECONDS)
+                self._changed.wait_for(lambda: self._stopping, pause)
 
-    def _fresh(self, sent: OrderedDict[str, datetime], began: datetime) -> list[Line]:
+    def _fresh(self, sent: OrderedDict[str, datetime], began: datetime) -> Iterator[list[Line]]:
+        """Everything of the window that was not sent yet, page by page."""
         edge = max(began, clock.now() - WINDOW)
         while sent and next(iter(sent.values())) < edge - WINDOW:
             sent.popitem(last=False)
         try:
-            with self._memory.connection() as conn:
-                found = judgments.since(conn, edge, BATCH_ROWS)
+            for found in _pages(self._memory, edge, None):
+                fresh = [line for line in found if line.judgment_id not in sent]
+                sent.update((line.judgment_id, line.created_at) for line in fresh)
+                if fresh:
+                    yield fresh
         except (CynicError, Error):
-            return []  # the database went away: the next round asks for the same window
-        fresh = [line for line in found if line.judgment_id not in sent]
-        sent.update((line.judgment_id, line.created_at) for line in fresh)
-        return fresh
+            return  # the database went away: the next round asks for the same window
+
+
+def _pages(memory: Memory, moment: datetime, after: str | None) -> Iterator[list[Line]]:
+    """Judgments from a moment on, or after one of them, to the last there is."""
+    while True:
+        with memory.connection() as conn:
+            found = judgments.since(conn, moment, BATCH_ROWS, after)
+        yield found
+        if len(found) < BATCH_ROWS:
+            return
+        after = found[-1].judgment_id
 
 
 @router.get(
@@ -160,11 +176,7 @@ async def stream(
     broadcaster = cast("Broadcaster", request.app.state.broadcaster)
     watcher = Watcher()
     broadcaster.add(watcher)
-    try:
-        missed = await in_thread(_missed, memory_of(request), last_event_id)
-    except BaseException:
-        broadcaster.remove(watcher)
-        raise
+    missed = _missed(memory_of(request), last_event_id)
     return StreamingResponse(
         _events(broadcaster, watcher, missed),
         media_type="text/event-stream",
@@ -172,22 +184,24 @@ async def stream(
     )
 
 
-def _missed(memory: Memory, last_event_id: str | None) -> list[Line]:
-    """What came since the last event of a stream that broke off."""
+def _missed(memory: Memory, last_event_id: str | None) -> Iterator[list[Line]]:
+    """What came since the last event of a stream that broke off, page by page; its moment's window comes again."""
     if last_event_id is None:
-        return []
+        return
     with memory.connection() as conn:
         moment = judgments.moment_of(conn, last_event_id)
-        return [] if moment is None else judgments.since(conn, moment, BATCH_ROWS)
+    if moment is not None:
+        yield from _pages(memory, moment - WINDOW, None)
 
 
 async def _events(
-    broadcaster: Broadcaster, watcher: Watcher, missed: list[Line]
+    broadcaster: Broadcaster, watcher: Watcher, missed: Iterator[list[Line]]
 ) -> AsyncGenerator[str]:
     try:
         yield ": new judgments follow\n\n"
-        for line in missed:
-            yield _event(line)
+        while (page := await in_thread(next, missed, None)) is not None:
+            for line in page:
+                yield _event(line)
         while True:
             try:
                 line = await asyncio.wait_for(watcher.lines.get(), HEARTBEAT_SECONDS)

@@ -109,7 +109,10 @@ def judge(
     if votes_file is not None:
         listed = submission.loads(votes_file.read_bytes())
         votes += cast("list[object]", listed) if isinstance(listed, list) else [listed]
-    scores = dict(_pair(text, "--dimension") for text in dimensions)
+    pairs = [_pair(text, "--dimension") for text in dimensions]
+    scores = dict(pairs)
+    if len(scores) < len(pairs):
+        raise UsageError("--dimension names one dimension twice")
     if not votes and not scores:
         raise NothingToGoByError(
             "nothing to judge by",

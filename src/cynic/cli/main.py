@@ -56,6 +56,12 @@ class LazyGroup(click.Group):
             "List judgments, or show one with its votes.",
         ),
         "learn": ("cynic.cli.learn:learn", "Learn from feedback; show what was learned."),
+        "sessions": (
+            "cynic.cli.sessions:sessions",
+            "What agents did: list sessions, or show one with its tools and files.",
+        ),
+        "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
+        "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
         "doctor": (
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",

@@ -12,7 +12,7 @@ import click
 
 from cynic.base.errors import UsageError
 from cynic.base.settings import DEFAULT_HOST, DEFAULT_PORT
-from cynic.cli.context import FileProgress, open_database, say, settings
+from cynic.cli.context import FileProgress, open_database, say, schema_option, settings
 
 if TYPE_CHECKING:
     from cynic.db.connect import Database
@@ -28,10 +28,11 @@ class NotLoopbackError(UsageError):
 @click.command()
 @click.option("--host", default=DEFAULT_HOST, show_default=True, help="Address to bind to.")
 @click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535))
+@schema_option
 @click.option(
     "--no-worker", is_flag=True, help="Serve only; another process does the background work."
 )
-def up(*, host: str, port: int, no_worker: bool) -> None:
+def up(*, host: str, port: int, no_worker: bool, schema: str | None) -> None:
     """Start the service, and the embedded database if it is the one. Ctrl-C stops all of it.
 
     Without an API key the service binds to loopback only.
@@ -39,7 +40,7 @@ def up(*, host: str, port: int, no_worker: bool) -> None:
     from cynic.db import cluster
     from cynic.domains.system.keys import read_setting
 
-    chosen = settings()
+    chosen = settings(schema)
     env_keys = read_setting(chosen.api_keys)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -49,7 +50,7 @@ def up(*, host: str, port: int, no_worker: bool) -> None:
     try:
         if chosen.database is None:
             cluster.ensure(chosen.home, say)
-        with open_database() as database:
+        with open_database(schema) as database:
             _migrate(database)
             check_address(host, env_keys, database)
             imports.join()
@@ -65,6 +66,8 @@ def up(*, host: str, port: int, no_worker: bool) -> None:
             serve(app, host, port, ready=_greet)
     except KeyboardInterrupt:
         say("stopped")
+    finally:
+        imports.join()  # an interpreter that ends under a thread that imports may abort
 
 
 def _interrupt(*_: object) -> None:

@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from psycopg import conninfo
+from psycopg import conninfo, sql
 
 from cynic.base.errors import ConflictError, CynicError
 from cynic.db import catalogue
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TABLE_LINE = re.compile(r"^\d+; \d+ \d+ TABLE DATA (\S+) (\S+) ")
 _DUMPING = re.compile(r"dumping contents of table \"?[^.]*\.(\S+?)\"?$")
 _RESTORING = re.compile(r"processing data for table \"?[^.]*\.(\S+?)\"?$")
+_VECTOR_TYPE = re.compile(r'(?:"([^"]+)"|(\w+))\.vector\(')
 # What the restore makes itself beforehand (schema, extension), so that no superuser right is needed twice.
 _MADE_BEFORE = re.compile(r"^\d+; \d+ \d+ (SCHEMA|COMMENT - SCHEMA|EXTENSION|COMMENT - EXTENSION) ")
 
@@ -40,6 +41,12 @@ class BackupFailedError(CynicError):
     """pg_dump or pg_restore failed, or the backup does not hold what the database does."""
 
     code = "backup-failed"
+
+
+class OtherSchemaError(ConflictError):
+    """The backup is of another schema than the one to restore into."""
+
+    code = "other-schema"
 
 
 class NotEmptyError(ConflictError):
@@ -57,17 +64,19 @@ class Summary:
 
 
 def back_up(database: Database, file: Path, progress: Progress = quiet) -> Summary:
-    """Write a backup of the whole database (or of its one schema, when one was named) to `file`.
+    """Write a backup of one schema, which is one tenant, to `file`, readable by its owner alone.
 
     Raises `BackupFailedError`, leaving nothing behind, when the disk fills or the archive cannot be read
     back with every table in it.
     """
     with database.connect() as conn:
+        schema = Migrator(conn, database.schema).schema
         tables = _tables(conn)
         major = conn.info.server_version // 10000
     partial = file.with_name(file.name + ".partial")
-    scope = [f"--schema={database.schema}"] if database.schema else []
     try:
+        partial.unlink(missing_ok=True)
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _run(
             [
                 program("pg_dump", major),
@@ -75,7 +84,7 @@ def back_up(database: Database, file: Path, progress: Progress = quiet) -> Summa
                 "--verbose",
                 f"--file={partial}",
                 f"--dbname={_libpq(database)}",
-                *scope,
+                f'--schema="{schema}"',
             ],
             database,
             (_DUMPING, len(tables), progress),
@@ -91,9 +100,10 @@ def back_up(database: Database, file: Path, progress: Progress = quiet) -> Summa
 
 
 def restore_into(database: Database, file: Path, progress: Progress = quiet) -> Summary:
-    """Restore `file` into an empty database in one transaction, then verify the schema.
+    """Restore `file` into an empty schema in one transaction, then verify it.
 
-    Raises `NotEmptyError` when cynic's tables are there already.
+    Raises `NotEmptyError` when cynic's tables are there already, `OtherSchemaError` when the backup is of
+    another schema: names do not change on the way.
     """
     with database.connect(new_schema=True) as conn:
         migrator = Migrator(conn, database.schema)
@@ -103,9 +113,11 @@ def restore_into(database: Database, file: Path, progress: Progress = quiet) -> 
                 f"schema {migrator.schema} already holds cynic's tables",
                 hint="restore into an empty database: createdb, then --database; or another CYNIC_HOME",
             )
-        migrator.prepare()
         major = conn.info.server_version // 10000
         tables = _listed_tables(file, major)
+        _check_schema(file, major, migrator.schema)
+        _make_extension(conn, file, major)
+        migrator.prepare()
         _restore(database, file, major, (len(tables), progress))
         report = catalogue.verify(conn, migrator.schema)
         if not report.ok:
@@ -137,6 +149,32 @@ def _restore(database: Database, file: Path, major: int, shown: tuple[int, Progr
         )
     finally:
         contents.unlink(missing_ok=True)
+
+
+def _check_schema(file: Path, major: int, schema: str) -> None:
+    held = {match.group(1) for line in _list(file, major) if (match := _TABLE_LINE.match(line))}
+    if held != {schema}:
+        shown = ", ".join(sorted(held)) or "nothing"
+        raise OtherSchemaError(
+            f"the backup holds schema {shown}, and {schema} is to be restored",
+            hint=f"name it: cynic db restore --schema {shown}",
+        )
+
+
+def _make_extension(conn: psycopg.Connection, file: Path, major: int) -> None:
+    """Have the vector extension where the backup's tables look for it; where it is already, it stays."""
+    done = subprocess.run(
+        [program("pg_restore", major), "--schema-only", "--file=-", str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = _VECTOR_TYPE.search(done.stdout)
+    if found is None:
+        return
+    name = sql.Identifier(found.group(1) or found.group(2))
+    conn.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
+    conn.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS vector SCHEMA {}").format(name))
 
 
 def _tables(conn: psycopg.Connection) -> set[str]:

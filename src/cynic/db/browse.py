@@ -181,7 +181,8 @@ def read(conn: psycopg.Connection, query: Query) -> Page:
     except errors.InsufficientPrivilege as error:
         raise TableForbiddenError(f"{query.table} may not be read") from error
     except (errors.DataError, errors.UndefinedFunction) as error:
-        raise BadFilterError(f"{query.table}: {error.diag.message_primary}") from error
+        said = error.diag.message_primary or error
+        raise BadFilterError(f"{query.table}: {said}") from error
     more = len(rows) > query.limit
     kept = rows[: query.limit]
     width = len(shown)
@@ -222,8 +223,11 @@ def make_read_only(conn: psycopg.Connection) -> None:
     conn.execute(_SQL["limits"])
 
 
-def _columns(conn: psycopg.Connection, table: str) -> dict[str, str]:
-    types = {row[0]: row[1] for row in conn.execute(_SQL["columns"], {"table": table})}
+def _columns(conn: psycopg.Connection, table: str) -> dict[str, _Column]:
+    if "\0" in table:
+        raise UnknownTableError("there is no table of this name")
+    rows = conn.execute(_SQL["columns"], {"table": table}).fetchall()
+    types = {name: _Column(kind, required=required) for name, kind, required in rows}
     if not types:
         raise UnknownTableError(
             f"there is no table {table}",
@@ -249,11 +253,20 @@ def _decode(order: Sequence[Sort], cursor: str) -> list[str | None]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         columns, values = json.loads(base64.urlsafe_b64decode(padded))
-    except ValueError as error:
+        texts = cast("list[object]", values) if isinstance(values, list) else [values]
+    except (ValueError, TypeError, RecursionError) as error:
         raise BadCursorError("the cursor is damaged") from error
-    if columns != [[sort.column, sort.descending] for sort in order] or len(values) != len(order):
+    if any(value is not None and not isinstance(value, str) for value in texts):
+        raise BadCursorError("the cursor is damaged")
+    if columns != [[sort.column, sort.descending] for sort in order] or len(texts) != len(order):
         raise BadCursorError("the cursor belongs to a query with another order")
-    return cast("list[str | None]", values)
+    return cast("list[str | None]", texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    kind: str
+    required: bool
 
 
 @dataclass(slots=True)
@@ -261,7 +274,7 @@ class _Builder:
     """Composes one SELECT from checked names; every value is a parameter."""
 
     query: Query
-    types: Mapping[str, str]
+    types: Mapping[str, _Column]
     shown: Sequence[str]
     order: Sequence[Sort]
     parameters: dict[str, object] = field(default_factory=dict[str, object])
@@ -293,7 +306,7 @@ class _Builder:
             test: LiteralString = "{} IS NULL" if condition.operator == "=" else "{} IS NOT NULL"
             return sql.SQL(test).format(column)
         plain = condition.operator == "~"
-        kind = self.types[condition.column]
+        kind = self.types[condition.column].kind
         if condition.operator == "has":
             if not kind.endswith("[]"):
                 raise BadFilterError(f"{condition.column} is no array: `has` does not apply")
@@ -309,14 +322,14 @@ class _Builder:
         equal: list[sql.Composable] = []
         for sort, value in zip(self.order, values, strict=True):
             column = sql.Identifier("t", sort.column)
-            kind = self.types[sort.column]
+            kind = self.types[sort.column].kind
             if value is None:  # NULLs are last: nothing of this column comes after one
                 equal.append(sql.SQL("{} IS NULL").format(column))
                 continue
             bound = self._value(value, kind)
-            later: LiteralString = (
-                "({0} < {1} OR {0} IS NULL)" if sort.descending else "({0} > {1} OR {0} IS NULL)"
-            )
+            later: LiteralString = "{0} < {1}" if sort.descending else "{0} > {1}"
+            if not self.types[sort.column].required:
+                later = f"({later} OR {{0}} IS NULL)"  # where it cannot be, an index is enough
             steps = [*equal, sql.SQL(later).format(column, bound)]
             alternatives.append(sql.SQL("({})").format(sql.SQL(" AND ").join(steps)))
             equal.append(sql.SQL("{} = {}").format(column, bound))

@@ -65,7 +65,8 @@ def fold(conn: psycopg.Connection, now: datetime) -> int:
         row = conn.execute(_SQL["only_folder"]).fetchone()
         if not (row and row[0]):
             return 0
-        taken = conn.execute(_SQL["take"], {"limit": BATCH_ROWS}).fetchall()
+        # Planned anew each time: a plan made for an empty queue would read a full one row by row.
+        taken = conn.execute(_SQL["take"], {"limit": BATCH_ROWS}, prepare=False).fetchall()
         if taken:
             sums = _add_up(taken)
             _count(conn, sums)

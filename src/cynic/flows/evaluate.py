@@ -15,6 +15,7 @@ from cynic.domains.dogs.pack import mean_score
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cynic.domains.dogs.pack import Vote
     from cynic.flows.submission import Submission
 
 CONFIDENCE_PLACES: Final = Decimal("0.000001")
@@ -50,12 +51,13 @@ def evaluate(
     them had feedback.
     """
     weights = weights or {}
+    voted = tuple(vote for vote in submission.votes if vote.error is None)
     axioms = score.axiom_means(submission.dimensions)
     if axioms:
         q = score.q_score(axioms)
     else:
-        q = (100 * mean_score(submission.votes, weights)).quantize(score.Q_PLACES)
-    confidence, rule = _confidence(submission, q, (calibrated or {}).get(passes(q)))
+        q = (100 * mean_score(voted, weights)).quantize(score.Q_PLACES)
+    confidence, rule = _confidence(submission, voted, q, (calibrated or {}).get(passes(q)))
     return Evaluation(
         q_score=q,
         verdict=verdict_of(q),
@@ -69,17 +71,17 @@ def evaluate(
 
 
 def _confidence(
-    submission: Submission, q: Decimal, calibrated: Decimal | None
+    submission: Submission, voted: tuple[Vote, ...], q: Decimal, calibrated: Decimal | None
 ) -> tuple[Decimal, str]:
     """The writer's own, else 0.618 times a probability: calibrated, the votes' share, or the score's distance."""
     if submission.confidence is not None and submission.confidence_rule is not None:
         return submission.confidence, submission.confidence_rule
     if calibrated is not None:
         probability, rule = calibrated, "calibrated"
-    elif submission.votes:
+    elif voted:
         side = passes(q)
-        with_us = sum([not v.abstains and v.approves == side for v in submission.votes])
-        probability, rule = Decimal(with_us) / len(submission.votes), "votes"
+        with_us = sum([not v.abstains and v.approves == side for v in voted])
+        probability, rule = Decimal(with_us) / len(voted), "votes"
     else:
         probability, rule = _HALF + abs(q - 50) / 100, "distance"
     return confidence_from_probability(probability).quantize(CONFIDENCE_PLACES), rule

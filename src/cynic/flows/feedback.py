@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString, cast
 
-from cynic.base.errors import NotFoundError
+from cynic.base.checks import NAME_CHARACTERS_MAX, check_text
 from cynic.db import sqlfile
+from cynic.domains.core.judgment import UnknownJudgmentError
 from cynic.flows import people
 from cynic.flows.edge import to_json
 
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
     from cynic.flows.submission import Answer
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("feedback.sql")))
-
-
-class UnknownJudgmentError(NotFoundError):
-    """No judgment has this id."""
-
-    code = "unknown-judgment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +50,7 @@ class Answered:
 
 def answer(conn: psycopg.Connection, judgment_id: str, given: Answer, edge: Edge) -> Answered:
     """Take back whether a judgment was right; the same outcome again is the first answer."""
+    check_text(judgment_id, "judgment_id", NAME_CHARACTERS_MAX)
     with conn.transaction():
         return _answer(conn, judgment_id, given, edge)
 

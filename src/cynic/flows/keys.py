@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, LiteralString, cast
 from psycopg import Error
 from psycopg.rows import class_row
 
+from cynic.base.checks import NAME_CHARACTERS_MAX, check_text
 from cynic.base.errors import NotFoundError
 from cynic.db import sqlfile
 from cynic.domains.system import keys
-from cynic.flows.submission import NAME_CHARACTERS_MAX, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 1000
 FOLD_UPDATES: Final = 5000
 FOLD_AFTER: Final = timedelta(seconds=5)
-ROUND_PASSES_MAX: Final = 5
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("learn.sql")))
 
@@ -90,18 +89,13 @@ def run(conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS) -> Pas
 
 
 def tend(conn: psycopg.Connection, edge: Edge) -> Pass:
-    """The worker's round: a few passes if something waits, and the snapshot when it is due."""
-    total = Pass()
+    """The worker's round: a pass if something waits, else the snapshot when it is due."""
     row = conn.execute(_SQL["due"]).fetchone()
     waiting, unfolded, folded_at = (True, 0, None) if row is None else row
-    for _ in range(ROUND_PASSES_MAX if waiting else 0):
-        one = learn(conn, edge, limit=BATCH_ROWS)
-        total.add(one)
-        if one.taken < BATCH_ROWS:
-            break
-    if not total.taken and _fold_is_due(unfolded, folded_at, edge.clock()):
+    done = learn(conn, edge) if waiting else Pass()
+    if not done.taken and _fold_is_due(unfolded, folded_at, edge.clock()):
         fold(conn, edge)
-    return total
+    return done
 
 
 def learn(

@@ -101,23 +101,23 @@ def record(
     now = edge.clock()
     learned = NOTHING if edge.learned is None else edge.learned.current(conn)
     results: dict[int, Recorded | CynicError] = {}
-    first: dict[str, int] = {}
-    repeated: list[int] = []
-    candidates: dict[int, _Candidate] = {}
-    for index, submission in enumerate(submissions):
-        candidate = candidates[index] = _candidate(submission, edge, learned)
-        if first.setdefault(candidate.judgment_id, index) != index:
-            repeated.append(index)
-    todo = {i: c for i, c in candidates.items() if i not in set(repeated)}
-    _take(results, todo, _store(conn, todo.values(), now), now)
-    if todo:
-        _settle(conn, todo, results, now)
-    for index in repeated:
-        results[index] = _within(
-            candidates[index],
-            candidates[first[candidates[index].judgment_id]],
-            results[first[candidates[index].judgment_id]],
-        )
+    candidates = {index: _candidate(one, edge, learned) for index, one in enumerate(submissions)}
+    waiting = dict(candidates)
+    while waiting:
+        # Of several with one id the first goes in; the others repeat it, contradict it, or come after its failure.
+        first: dict[str, int] = {}
+        for index, candidate in waiting.items():
+            first.setdefault(candidate.judgment_id, index)
+        todo = {index: waiting.pop(index) for index in first.values()}
+        _take(results, todo, _store(conn, todo.values(), now), now)
+        if todo:
+            _settle(conn, todo, results, now)
+        for index, candidate in list(waiting.items()):
+            before = first[candidate.judgment_id]
+            result = results[before]
+            if isinstance(result, Recorded):
+                del waiting[index]
+                results[index] = _within(candidate, candidates[before], result)
     return [results[index] for index in range(len(submissions))]
 
 
@@ -217,39 +217,51 @@ def _make_missing(
     results: dict[int, Recorded | CynicError],
     now: datetime,
 ) -> None:
+    _refuse_foreign(conn, todo, results)
     rows = [candidate.row for candidate in todo.values()]
     names = [cast("str", row["username"]) for row in rows if row["username"] is not None]
-    named = to_json([{key: row[key] for key in ("session_id", "username")} for row in rows])
     if names:
         people.make(conn, names)
-    conn.execute(_SQL["make_sessions"], {"judgments": named, "now": now})
-    foreign = set(conn.execute(_SQL["foreign_sessions"], {"judgments": named}).fetchall())
+    conn.execute(_SQL["make_sessions"], {"judgments": _named(rows), "now": now})
+
+
+def _refuse_foreign(
+    conn: psycopg.Connection,
+    todo: dict[int, _Candidate],
+    results: dict[int, Recorded | CynicError],
+) -> None:
+    """Take out those in a session of somebody else, before anything is made for them.
+
+    A session that nobody owns yet goes to the first of them who names a user.
+    """
+    rows = [candidate.row for candidate in todo.values()]
+    owned = dict(conn.execute(_SQL["owners"], {"judgments": _named(rows)}).fetchall())
     for index, candidate in list(todo.items()):
-        if (candidate.row["session_id"], candidate.row["username"]) in foreign:
+        session, user = candidate.row["session_id"], candidate.row["username"]
+        if session is None or user is None:
+            continue
+        if owned.setdefault(session, user) != user:
             del todo[index]
-            results[index] = ForeignSessionError(
-                f"session {candidate.row['session_id']} belongs to another user"
-            )
+            results[index] = ForeignSessionError(f"session {session} belongs to another user")
+
+
+def _named(rows: Sequence[Mapping[str, object]]) -> str:
+    """Sessions and users in the order of the submissions, as JSON."""
+    return to_json(
+        [
+            {"place": place, "session_id": row["session_id"], "username": row["username"]}
+            for place, row in enumerate(rows)
+        ]
+    )
 
 
 def _within(
-    candidate: _Candidate, first: _Candidate, result: Recorded | CynicError
-) -> Recorded | CynicError:
+    candidate: _Candidate, first: _Candidate, result: Recorded
+) -> Recorded | JudgmentDiffersError:
     """The answer to a judgment whose id stands earlier in the same batch."""
-    if isinstance(result, CynicError):
-        return result
     if candidate.digest != first.digest:
         return _differs(candidate.judgment_id)
-    return Recorded(
-        judgment_id=result.judgment_id,
-        q_score=result.q_score,
-        verdict=result.verdict,
-        confidence=result.confidence,
-        axiom_scores=result.axiom_scores,
-        consensus=result.consensus,
-        created_at=result.created_at,
-        new=False,
-    )
+    return replace(result, new=False)
 
 
 def _differs(judgment_id: str) -> JudgmentDiffersError:
@@ -314,7 +326,7 @@ def _vote_row(
     if vote.veto:
         metadata["veto"] = True
     if vote.error is not None:
-        metadata["error"] = vote.error
+        metadata["failed"] = True
     signal = "DOG_VOTE_ABSTAIN" if vote.abstains else "DOG_VOTE_CAST"
     return {
         "judgment": judgment_id,
@@ -322,7 +334,8 @@ def _vote_row(
         "score": str(vote.score),
         "confidence": str(vote.confidence),
         "word": word,
-        "reasoning": vote.reasoning,
+        # What a failed dog said stands where erasing a person reaches it.
+        "reasoning": vote.reasoning if vote.error is None else vote.error,
         "metadata": metadata,
         "signal": signal if vote.error is None else "DOG_ERROR",
     }

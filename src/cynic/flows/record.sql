@@ -86,22 +86,22 @@ SELECT judgment_id FROM stored;
 -- New sessions; an expired one is renewed, one without a person is claimed by the first who names it.
 INSERT INTO sessions AS s (session_id, user_id, created_at, last_active_at, expires_at)
 SELECT DISTINCT ON (g.session_id) g.session_id, u.id, %(now)s, %(now)s, %(now)s::timestamptz + interval '61803 seconds'
-FROM jsonb_to_recordset(%(judgments)s) AS g (session_id text, username text)
+FROM jsonb_to_recordset(%(judgments)s) AS g (place integer, session_id text, username text)
 LEFT JOIN users AS u ON u.username = g.username AND u.erased_at IS NULL
 WHERE g.session_id IS NOT NULL
-ORDER BY g.session_id, u.id
+ORDER BY g.session_id, u.id IS NULL, g.place
 ON CONFLICT (session_id) DO UPDATE
 SET user_id = coalesce(s.user_id, excluded.user_id), last_active_at = excluded.last_active_at,
     expires_at = greatest(s.expires_at, excluded.expires_at)
-WHERE s.expires_at <= %(now)s OR (s.user_id IS NULL AND excluded.user_id IS NOT NULL);
+WHERE (s.user_id IS NULL AND excluded.user_id IS NOT NULL)
+   OR (s.expires_at <= %(now)s AND (excluded.user_id IS NULL OR s.user_id = excluded.user_id));
 
--- name: foreign_sessions
--- Sessions that belong to somebody else than the one who named them.
-SELECT s.session_id, g.username
-FROM jsonb_to_recordset(%(judgments)s) AS g (session_id text, username text)
+-- name: owners
+-- Whose the sessions are that have an owner already; one who was erased has no name and matches nobody.
+SELECT DISTINCT s.session_id, coalesce(u.username, '')
+FROM jsonb_to_recordset(%(judgments)s) AS g (session_id text)
 JOIN sessions AS s ON s.session_id = g.session_id
-LEFT JOIN users AS u ON u.username = g.username AND u.erased_at IS NULL
-WHERE g.username IS NOT NULL AND s.user_id IS DISTINCT FROM u.id;
+JOIN users AS u ON u.id = s.user_id;
 
 -- name: recorded
 -- What is stored under these ids, to answer a repetition with.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_identifier, check_text
 from cynic.base.errors import InvalidDataError, UsageError
 from cynic.base.phi import PHI_BOUND, check_confidence, confidence_from_probability
 from cynic.domains.core.dimensions import AXIOM_OF, UNNAMEABLE
@@ -19,7 +20,6 @@ from cynic.domains.dogs.pack import ABSTENTION, DOGS, GUARDIAN, Vote
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NAME_CHARACTERS_MAX: Final = 64
 CONTENT_CHARACTERS_MAX: Final = 1_048_576
 REASONING_CHARACTERS_MAX: Final = 8_192
 
@@ -51,15 +51,6 @@ class MalformedJsonError(UsageError):
     """The text is no JSON document in UTF-8, or holds numbers that JSON does not have."""
 
     code = "malformed-json"
-
-
-class InvalidFieldError(InvalidDataError):
-    """A field of what was submitted breaks a rule; `field` says which."""
-
-    code = "invalid-field"
-
-    def __init__(self, field: str, message: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{field}: {message}", hint=hint, details={"field": field})
 
 
 class TooLargeError(InvalidDataError):
@@ -125,7 +116,8 @@ class Answer:
 def loads(text: bytes | str) -> object:
     """Read one JSON document; refuse NaN and infinities."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        decoded = text.decode() if isinstance(text, bytes) else text
+        return json.loads(decoded, parse_constant=_no_constant, object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         raise MalformedJsonError(
             f"the text is not valid UTF-8 at byte {error.start}: {error.reason}"
@@ -152,6 +144,8 @@ def read_judgment(document: object) -> Submission:
             "a judgment needs dimensions, votes, or both",
             hint='for example "votes": [{"dog": "Guardian", "score": 0.9}]',
         )
+    if not dimensions and all(vote.error is not None for vote in votes):
+        raise InvalidFieldError("votes", "every dog failed, and no dimension was judged")
     confidence, rule = _confidence(fields, "")
     return Submission(
         item_type=_name(fields, "item_type", required=True) or "",
@@ -164,7 +158,7 @@ def read_judgment(document: object) -> Submission:
         votes=votes,
         confidence=confidence,
         confidence_rule=rule,
-        judgment_id=_name(fields, "judgment_id"),
+        judgment_id=_identifier(fields.get("judgment_id"), "judgment_id"),
     )
 
 
@@ -242,6 +236,9 @@ def _vote(given: object, where: str) -> Vote:
             f"{where}.score", "a vote has a score from 0 to 1, or the error that kept it from one"
         )
     score = ABSTENTION if score is None else score
+    reasoning = _text(fields, "reasoning", REASONING_CHARACTERS_MAX, where=where)
+    if error is not None and reasoning is not None:
+        raise InvalidFieldError(f"{where}.reasoning", "a dog that failed says why in `error` alone")
     veto = fields.get("veto", False)
     if not isinstance(veto, bool):
         raise InvalidFieldError(f"{where}.veto", f"must be true or false, not {_shown(veto)}")
@@ -258,7 +255,7 @@ def _vote(given: object, where: str) -> Vote:
         confidence=confidence,
         confidence_rule=rule or "distance",
         veto=veto,
-        reasoning=_text(fields, "reasoning", REASONING_CHARACTERS_MAX, where=where),
+        reasoning=reasoning,
         error=error,
     )
 
@@ -292,11 +289,11 @@ def _number(value: object, where: str, maximum: int | None) -> Decimal | None:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise InvalidFieldError(where, f"must be a finite number, not {_shown(value)}")
+        raise InvalidFieldError(where, "must be a finite number")
     if maximum is not None and not 0 <= number <= maximum:
         raise InvalidFieldError(where, f"must lie in [0, {maximum}], not {value}")
     # The shortest decimal of the double, which is what its writer wrote: 0.1 is a tenth.
-    return Decimal(repr(number))
+    return Decimal(repr(number + 0.0))  # of the two zeros, the one without a sign
 
 
 def _name(fields: Mapping[str, object], name: str, *, required: bool = False) -> str | None:
@@ -324,22 +321,25 @@ def _text(
     return value
 
 
-def check_text(value: str, where: str, characters_max: int) -> None:
-    """Refuse text that is empty, too long, or that PostgreSQL cannot keep (NUL, half a surrogate pair)."""
-    if not value:
-        raise InvalidFieldError(where, "is empty")
-    if len(value) > characters_max:
-        raise InvalidFieldError(
-            where, f"has {len(value)} characters; at most {characters_max} are taken"
+def _identifier(value: object, where: str) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise InvalidFieldError(where, f"must be text, not {_kind(value)}")
+    check_identifier(value, where)
+    return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object whose names are all different: which of two values counts is not for us to guess."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise MalformedJsonError(
+            f"the name {twice[:NAME_CHARACTERS_MAX]!r} stands twice in one object"
         )
-    if "\0" in value:
-        raise InvalidFieldError(where, "holds a NUL character, which cannot be kept")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidFieldError(
-            where, f"holds half a surrogate pair at character {error.start}, which is no text"
-        ) from error
+    return found
 
 
 def _no_constant(name: str) -> object:

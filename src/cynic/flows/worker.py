@@ -62,7 +62,8 @@ class Worker:
     def _rounds(self, conn: psycopg.Connection) -> None:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
         while not self._stop.is_set():
-            counters.fold_all(conn, clock.now())
-            learn.tend(conn, edge)
+            folded = counters.fold(conn, clock.now())
+            learned = learn.tend(conn, edge)
             self._last_round = time.monotonic()
-            self._stop.wait(POLL_SECONDS)
+            if folded < counters.BATCH_ROWS and learned.taken < learn.BATCH_ROWS:
+                self._stop.wait(POLL_SECONDS)

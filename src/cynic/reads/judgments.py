@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 from uuid import UUID
 
-from cynic.base.errors import InvalidDataError, NotFoundError
+from cynic.base.checks import NAME_CHARACTERS_MAX, check_text
+from cynic.base.errors import InvalidDataError
 from cynic.base.verdict import VERDICTS
 from cynic.db import sqlfile
+from cynic.domains.core.judgment import UnknownJudgmentError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,12 +34,6 @@ class BadQueryError(InvalidDataError):
     """A filter or a cursor that cannot be read."""
 
     code = "bad-query"
-
-
-class NoSuchJudgmentError(NotFoundError):
-    """No judgment has this id."""
-
-    code = "no-such-judgment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +100,9 @@ def page(
     filters = filters or Filters()
     if not 1 <= limit <= PAGE_ROWS_MAX:
         raise BadQueryError(f"a page has 1 to {PAGE_ROWS_MAX} judgments, not {limit}")
+    for field in ("user", "session_id", "item_type"):
+        if (value := getattr(filters, field)) is not None:
+            check_text(value, field, NAME_CHARACTERS_MAX)
     if filters.verdict is not None and filters.verdict not in VERDICTS:
         raise BadQueryError(f"the verdict is one of {', '.join(VERDICTS)}")
     at, last = (_END_OF_TIME, _LAST_ID) if cursor is None else _decode(cursor)
@@ -130,10 +129,11 @@ def page(
 
 def one(conn: psycopg.Connection, judgment_id: str) -> dict[str, object]:
     """One judgment with everything that belongs to it, as JSON values."""
+    check_text(judgment_id, "judgment_id", NAME_CHARACTERS_MAX)
     key = {"judgment_id": judgment_id}
     row = conn.execute(_SQL["one"], key).fetchone()
     if row is None:
-        raise NoSuchJudgmentError(f"there is no judgment {judgment_id}")
+        raise UnknownJudgmentError(f"there is no judgment {judgment_id}")
     (name, user, session_id, item_type, content, context, q, verdict, confidence) = row[:9]
     axioms, dimensions, basis, anchor_status, at = row[9:]
     return {
@@ -158,9 +158,12 @@ def one(conn: psycopg.Connection, judgment_id: str) -> dict[str, object]:
     }
 
 
-def since(conn: psycopg.Connection, moment: datetime, limit: int) -> list[Line]:
-    """Read judgments made from `moment` on, oldest first."""
-    rows = conn.execute(_SQL["since"], {"since": moment, "limit": limit})
+def since(
+    conn: psycopg.Connection, moment: datetime, limit: int, after: str | None = None
+) -> list[Line]:
+    """Read judgments made from `moment` on, oldest first; with `after`, those that follow it in this order."""
+    parameters = {"since": moment, "after": after, "limit": limit}
+    rows = conn.execute(_SQL["since"], parameters)
     return [_line((*row[:4], None, *row[4:])) for row in rows]
 
 
@@ -193,14 +196,15 @@ def _vote(
     reasoning: str | None,
     metadata: Mapping[str, object],
 ) -> dict[str, object]:
+    failed = bool(metadata.get("failed", False))
     return {
         "dog": dog,
         "score": float(score),
         "confidence": float(confidence),
         "verdict": metadata.get("verdict"),
         "veto": bool(metadata.get("veto", False)),
-        "error": metadata.get("error"),
-        "reasoning": reasoning,
+        "error": (reasoning or "(erased)") if failed else None,
+        "reasoning": None if failed else reasoning,
     }
 
 
@@ -235,5 +239,5 @@ def _decode(cursor: str) -> tuple[datetime, UUID]:
         if moment.tzinfo is None:
             raise ValueError(at)  # noqa: TRY301  # one way out for every fault
         return moment, UUID(row_id)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadQueryError("the cursor is damaged") from error

@@ -73,6 +73,8 @@ SELECT j.judgment_id, u.username, j.session_id, j.item_type, j.q_score, j.verdic
 FROM judgments AS j
 LEFT JOIN users AS u ON u.id = j.user_id
 WHERE j.created_at >= %(since)s
+  AND (%(after)s::text IS NULL
+       OR (j.created_at, j.id) > (SELECT a.created_at, a.id FROM judgments AS a WHERE a.judgment_id = %(after)s))
 ORDER BY j.created_at, j.id
 LIMIT %(limit)s;
 

@@ -1,1 +1,1 @@
-"""The pages for eyes: the newest judgments, and one with all that belongs to it. They read and never write."""
+"""The pages for eyes: judgments and sessions, the newest first, and one with all that belongs to it. They never write."""

@@ -1,32 +1,29 @@
-"""`/`: the newest judgments. `/judgments/{id}`: one of them. Errors are pages as well."""
+"""`/`: the newest sessions and judgments. `/judgments/{id}`: one judgment."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request  # FastAPI reads them
 from fastapi.responses import HTMLResponse
-from psycopg import OperationalError
 
-from cynic.base.errors import CynicError, NotFoundError, UnavailableError
+from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
 from cynic.base.verdict import VERDICTS
 from cynic.db import browse
-from cynic.flows.submission import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
-from cynic.reads import judgments
+from cynic.domains.core.judgment import UnknownJudgmentError
+from cynic.reads import judgments, sessions
 from cynic.reads.judgments import Filters, Page
-from cynic.web import render, show
+from cynic.web import frame, render, session_show, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import psycopg
 
-    from cynic.flows.worker import Worker
-    from cynic.memory import Memory
-
 PAGE_ROWS: Final = 50
+SESSIONS_SHOWN: Final = 4
 _EXAMPLE: Final = """curl -s {url} \\
   -H 'content-type: application/json' \\
   -d '{{"item_type": "code", "item_content": "return a + b",
@@ -47,22 +44,22 @@ def newest(
     session_id: str = "",
     cursor: str = "",
 ) -> HTMLResponse:
-    """Show the newest judgments, or the page that a cursor leads to; an empty field asks for nothing."""
+    """Show the newest sessions and judgments, or the page that a cursor leads to; an empty field asks for nothing."""
     asked = {"verdict": verdict, "item_type": item_type, "user": user, "session_id": session_id}
     given = {name: value for name, value in asked.items() if value}
-    return _answered(request, lambda: _list(request, given, cursor or None))
+    return frame.answered(request, lambda: _list(request, given, cursor or None))
 
 
 @router.get("/judgments/{judgment_id:path}")
 def one(request: Request, judgment_id: str) -> HTMLResponse:
     """Show one judgment; an id may hold anything, also slashes."""
-    return _answered(request, lambda: _one(request, judgment_id))
+    return frame.answered(request, lambda: _one(request, judgment_id))
 
 
 def _list(request: Request, asked: Mapping[str, str], cursor: str | None) -> HTMLResponse:
     for name, value in asked.items():
         check_text(value, name, NAME_CHARACTERS_MAX)
-    with _memory(request).connection() as conn:
+    with frame.memory(request).connection() as conn:
         filters = Filters(
             verdict=asked.get("verdict"),
             item_type=asked.get("item_type"),
@@ -72,11 +69,14 @@ def _list(request: Request, asked: Mapping[str, str], cursor: str | None) -> HTM
         found = judgments.page(conn, filters, limit=PAGE_ROWS, cursor=cursor)
         whole = cursor is None and not asked
         count = _count(conn, found) if whole else None
+        recent = sessions.page(conn, limit=SESSIONS_SHOWN).lines if whole else []
     return render.page(
         request,
         "list.html",
-        state=_state(request, count),
+        state=frame.state(request, count),
         lines=[line.document() for line in found.lines],
+        recent=recent,
+        titled=session_show.title,
         asked=asked,
         first=cursor is None,
         verdicts=VERDICTS,
@@ -91,13 +91,13 @@ def _one(request: Request, judgment_id: str) -> HTMLResponse:
     try:
         check_text(judgment_id, "judgment_id", NAME_CHARACTERS_MAX)
     except InvalidFieldError as error:
-        raise judgments.NoSuchJudgmentError("no judgment can have this id") from error
-    found = _memory(request).judgment(judgment_id)
+        raise UnknownJudgmentError("no judgment can have this id") from error
+    found = frame.memory(request).judgment(judgment_id)
     consensus = cast("Mapping[str, object] | None", found["consensus"])
     return render.page(
         request,
         "judgment.html",
-        state=_state(request, None),
+        state=frame.state(request),
         found=found,
         content=show.content(found),
         probability=show.probability(found),
@@ -111,44 +111,6 @@ def _one(request: Request, judgment_id: str) -> HTMLResponse:
     )
 
 
-def _answered(request: Request, work: Callable[[], HTMLResponse]) -> HTMLResponse:
-    """The page, or the page that says why there is none."""
-    try:
-        return work()
-    except OperationalError:  # its text may name hosts and users
-        return _failed(request, UnavailableError.http_status, "the database does not answer")
-    except CynicError as error:
-        return _failed(request, error.http_status, error.message)
-
-
-def _failed(request: Request, status: int, message: str) -> HTMLResponse:
-    titles = {
-        NotFoundError.http_status: "Not found",
-        UnavailableError.http_status: "Not available now",
-    }
-    available = status != UnavailableError.http_status
-    return render.page(
-        request,
-        "error.html",
-        status,
-        state=_state(request, None, database=available),
-        status=status,
-        title=titles.get(status, "That cannot be read"),
-        message=message,
-        again=not available,
-    )
-
-
-def _state(request: Request, count: str | None, *, database: bool = True) -> dict[str, Any]:
-    """What the footer says of the service."""
-    worker = cast("Worker | None", request.app.state.worker)
-    return {
-        "database": database,
-        "worker": None if worker is None else worker.alive,
-        "count": count,
-    }
-
-
 def _count(conn: psycopg.Connection, found: Page) -> str | None:
     """How many judgments there are: exact while one page holds them, else as the planner thinks; never counted."""
     if found.cursor is None:
@@ -158,7 +120,3 @@ def _count(conn: psycopg.Connection, found: Page) -> str | None:
     if estimate <= len(found.lines):  # not analysed yet
         return f"more than {len(found.lines)}"
     return f"about {float(f'{estimate:.2g}'):,.0f}"
-
-
-def _memory(request: Request) -> Memory:
-    return cast("Memory", request.app.state.memory)

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from cynic.base import quantities
 from cynic.base.errors import UnavailableError
 from cynic.base.version import __version__
 
@@ -54,9 +55,10 @@ def number(value: float, places: int = 2, least: int = 0) -> str:
     return f"{whole}.{rest}" if rest else whole
 
 
-def moment(iso: str, timespec: str = "seconds") -> str:
+def moment(at: str | datetime, timespec: str = "seconds") -> str:
     """A time in UTC as people read it; the page says that it is UTC."""
-    return datetime.fromisoformat(iso).astimezone(UTC).isoformat(" ", timespec)[:-6]
+    found = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return found.astimezone(UTC).isoformat(" ", timespec)[:-6]
 
 
 def segment(text: str) -> str:
@@ -73,7 +75,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.filters.update(number=number, moment=moment, segment=segment)
+    found.filters.update(
+        number=number,
+        moment=moment,
+        segment=segment,
+        compact=quantities.compact,
+        span=quantities.span,
+        usd=quantities.usd,
+    )
     return found
 
 

@@ -8,10 +8,18 @@ import psycopg
 import pytest
 
 from cynic.db import catalogue
-from cynic.db.backup import BackupFailedError, NotEmptyError, back_up, restore_into
+from cynic.db.backup import (
+    BackupFailedError,
+    NotEmptyError,
+    OtherSchemaError,
+    back_up,
+    restore_into,
+)
 from cynic.db.connect import Database
+from cynic.db.migrate import Migrator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ROWS = (
@@ -115,8 +123,6 @@ def test_a_backup_that_fails_leaves_an_older_one_alone(fresh_database: str, tmp_
 def test_one_schema_is_backed_up_alone(
     empty_database: str, make_database: object, tmp_path: Path
 ) -> None:
-    from cynic.db.migrate import Migrator
-
     assert callable(make_database)
     with psycopg.connect(empty_database, autocommit=True) as conn:
         Migrator(conn, "acme").up()
@@ -129,3 +135,26 @@ def test_one_schema_is_backed_up_alone(
         assert conn.execute(
             "SELECT to_regclass('acme.judgments') IS NOT NULL, to_regclass('public.other')"
         ).fetchone() == (True, None)
+
+
+def test_each_of_two_tenants_is_backed_up_and_restored_by_itself(
+    fresh_database: str, make_database: Callable[..., str], tmp_path: Path
+) -> None:
+    fill(fresh_database)
+    with psycopg.connect(fresh_database, autocommit=True) as conn:
+        Migrator(conn, "acme").up()
+        conn.execute("INSERT INTO acme.users (username) VALUES ('hers')")
+    for schema, users in ((None, "ada"), ("acme", "hers")):
+        file = tmp_path / f"{schema}.backup"
+        back_up(Database(conninfo=fresh_database, source="test", schema=schema), file)
+        assert file.stat().st_mode & 0o777 == 0o600
+        target = Database(conninfo=make_database(), source="test", schema=schema)
+        restore_into(target, file)
+        with target.connect() as conn:
+            assert conn.execute("SELECT username FROM users").fetchall() == [(users,)]
+            secret = conn.execute("SELECT value FROM ops_secrets").fetchone()
+        with Database(conninfo=fresh_database, source="test", schema=schema).connect() as conn:
+            # With the same key, what was recorded before is still told from what was not.
+            assert conn.execute("SELECT value FROM ops_secrets").fetchone() == secret
+    with pytest.raises(OtherSchemaError, match="acme"):
+        restore_into(database(make_database()), tmp_path / "acme.backup")

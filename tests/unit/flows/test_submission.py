@@ -206,3 +206,42 @@ def test_feedback_names_its_fault(fields: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidFieldError) as caught:
         read_feedback(fields)
     assert caught.value.details["field"] == field
+
+
+@pytest.mark.parametrize(
+    "judgment_id", ["a\nb", "a/b", "..", ".a", "a b", "é", "a" * 65, "", "a\x00", 5]
+)
+def test_an_id_can_stand_in_a_path_and_on_a_line(judgment_id: object) -> None:
+    with pytest.raises(InvalidFieldError, match="judgment_id"):
+        read_judgment(BASE | {"judgment_id": judgment_id})
+    assert read_judgment(BASE | {"judgment_id": "jdg:A-1_b.c"}).judgment_id == "jdg:A-1_b.c"
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(MalformedJsonError, match="twice"):
+        loads('{"dimensions": {"COHERENCE": 1, "COHERENCE": 99}}')
+
+
+def test_json_is_utf_8_and_nothing_else() -> None:
+    with pytest.raises(MalformedJsonError):
+        loads('{"a": 1}'.encode("utf-16"))
+
+
+def test_the_two_zeros_are_one() -> None:
+    zero, minus = (read_judgment(BASE | {"dimensions": {"COHERENCE": z}}) for z in (0, -0.0))
+    assert zero.canonical() == minus.canonical()
+
+
+def test_a_dog_that_failed_is_no_vote() -> None:
+    failed = {"dog": "Scout", "error": "timed out"}
+    with pytest.raises(InvalidFieldError, match="every dog failed"):
+        read_judgment(BASE | {"votes": [failed]})
+    alone = evaluate(read_judgment(BASE | {"votes": [{"dog": "Sage", "score": 0.1}]}))
+    beside = evaluate(read_judgment(BASE | {"votes": [{"dog": "Sage", "score": 0.1}, failed]}))
+    assert (beside.q_score, beside.verdict, beside.confidence) == (
+        alone.q_score,
+        alone.verdict,
+        alone.confidence,
+    )
+    with pytest.raises(InvalidFieldError, match="alone"):
+        read_judgment(BASE | {"votes": [failed | {"reasoning": "x"}]})

@@ -4,6 +4,9 @@
 -- and the provider's id of the response. With them the same record read twice, from a transcript or from a
 -- hook, is one row. Tokens read from and written to a cache are parts of the input tokens, not extras.
 --
+-- A session of which something is still recorded outlives its expiry: what an agent did is read session by
+-- session, and the turns, calls and tokens go when their own rules say so.
+--
 -- `ops_imports` remembers how far each file was read, so that the same import again changes nothing and is
 -- quick about it.
 -- migrate:up
@@ -45,9 +48,51 @@ CREATE TABLE ops_imports (
 COMMENT ON TABLE ops_imports IS 'telemetry: files that were imported, and how far each was read';
 COMMENT ON COLUMN ops_imports.read_bytes IS 'up to the end of the last whole line; the next import goes on there when the file only grew';
 
+CREATE INDEX idx_sessions_last_active ON sessions (last_active_at DESC, id DESC);
+
+CREATE FUNCTION is_session_recorded(p_session_id varchar) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM session_state AS t WHERE t.session_id = p_session_id)
+        OR EXISTS (SELECT FROM tool_usage AS t WHERE t.session_id = p_session_id)
+        OR EXISTS (SELECT FROM llm_usage AS t WHERE t.session_id = p_session_id)
+$$;
+COMMENT ON FUNCTION is_session_recorded(varchar) IS 'Whether a turn, a tool call or a model call of the session is still kept.';
+
+CREATE OR REPLACE FUNCTION cleanup_expired_sessions(p_batch integer DEFAULT 10000) RETURNS bigint
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v_rows bigint;
+BEGIN
+    DELETE FROM sessions AS s
+    WHERE s.ctid = ANY (ARRAY(
+        SELECT e.ctid FROM sessions AS e
+        WHERE e.expires_at < now()
+          AND NOT is_session_recorded(e.session_id)
+        ORDER BY e.expires_at LIMIT require_batch(p_batch)));
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$$;
+COMMENT ON FUNCTION cleanup_expired_sessions(integer) IS 'Deletes sessions past their expiry of which no turn and no call is recorded any more, at most p_batch a call. Returns how many; repeat until fewer than p_batch.';
+
 -- migrate:down
 
 -- Which session a call belonged to, the ids of calls, and how far files were read are lost.
+CREATE OR REPLACE FUNCTION cleanup_expired_sessions(p_batch integer DEFAULT 10000) RETURNS bigint
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v_rows bigint;
+BEGIN
+    DELETE FROM sessions AS s
+    WHERE s.ctid = ANY (ARRAY(
+        SELECT e.ctid FROM sessions AS e WHERE e.expires_at < now() ORDER BY e.expires_at LIMIT require_batch(p_batch)));
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows;
+END;
+$$;
+COMMENT ON FUNCTION cleanup_expired_sessions(integer) IS 'Deletes sessions past their expiry, at most p_batch a call. Returns how many; repeat until fewer than p_batch.';
+DROP FUNCTION is_session_recorded;
+DROP INDEX idx_sessions_last_active;
 DROP TABLE ops_imports;
 DROP INDEX idx_session_state_entry;
 ALTER TABLE session_state DROP COLUMN entry_id;

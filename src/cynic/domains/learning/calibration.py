@@ -63,7 +63,7 @@ class Calibration:
     ece: float
     ece_low: float
     ece_high: float
-    """The interval covers 95 % and always holds `ece`."""
+    """The 95 % bootstrap interval; it always holds `ece`."""
     ece_root_mean_square: float
     """As ECE, the gaps squared: weighs large gaps more."""
     mce: float

@@ -35,6 +35,8 @@ THRESHOLD: Final = PHI2
 WEAK_BELOW: Final = 38.2
 RIDGE: Final = 1.0
 JUDGMENTS_MIN: Final = 30
+JUDGMENTS_MAX: Final = 5000
+"""Of more, the last ones given are fitted on."""
 SAMPLES_MIN: Final = 3
 SAMPLES_SURE: Final = 10
 ANOMALIES_MAX: Final = 1000
@@ -112,7 +114,7 @@ class Candidate:
 
 def fit_predictor(judgments: Sequence[Judged], *, ridge: float = RIDGE) -> Predictor | None:
     """Learn the weights; None with fewer than 30 judgments that feedback scored. Fit on older feedback than is judged."""
-    rows = [_checked(one) for one in judgments if one.dimensions]
+    rows = [_checked(one) for one in judgments if one.dimensions][-JUDGMENTS_MAX:]
     if len(rows) < JUDGMENTS_MIN:
         return None
     names = sorted({name for row in rows for name in row.dimensions})

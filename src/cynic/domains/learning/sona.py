@@ -51,7 +51,8 @@ class Adaptation:
 
 def pearson(xs: Sequence[float], ys: Sequence[float]) -> float | None:
     """Pearson's r in [-1, 1]; None when either side does not vary."""
-    pairs = sorted(zip(xs, ys, strict=True))
+    # fsum is exact, so the order of the observations cannot show.
+    pairs = list(zip(xs, ys, strict=True))
     if not pairs or len(set(xs)) == 1 or len(set(ys)) == 1:
         return None
     mean_x = math.fsum(x for x, _ in pairs) / len(pairs)
