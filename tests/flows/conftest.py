@@ -9,11 +9,13 @@ import psycopg
 import pytest
 
 from cynic.base import ids
-from cynic.flows import record, submission
+from cynic.flows import feedback, record, submission
 from cynic.flows.edge import Edge, digest_key
+from cynic.flows.feedback import Answered
 from cynic.flows.record import Recorded
 
 Judge = Callable[..., Recorded]
+Say = Callable[..., Answered]
 
 
 class MovableClock:
@@ -60,3 +62,14 @@ def judge(conn: psycopg.Connection, edge: Edge) -> Judge:
         return record.record_one(conn, submission.read_judgment(base | fields), edge)
 
     return judge_it
+
+
+@pytest.fixture
+def say(conn: psycopg.Connection, edge: Edge) -> Say:
+    """Say whether a judgment was right."""
+
+    def say_it(judgment_id: str, outcome: str, **fields: Any) -> Answered:
+        given = submission.read_feedback({"outcome": outcome, **fields})
+        return feedback.answer(conn, judgment_id, given, edge)
+
+    return say_it

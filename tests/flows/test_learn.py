@@ -5,28 +5,23 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import suppress
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
+from mortal import Mortal, StoppedError
 
 from cynic.base import ids
 from cynic.db.migrate import Migrator
 from cynic.domains.dogs.pack import DOGS
 from cynic.domains.learning import qlearning
 from cynic.domains.learning.answers import state_key
-from cynic.flows import feedback, learn, record, submission
-from cynic.flows.edge import Edge
-from cynic.flows.learned import LearnedSource
-from cynic.reads import learning
+from cynic.flows import feedback, learn, submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from conftest import Judge, MovableClock, Say
+    from cynic.flows.edge import Edge
 
-    from conftest import Judge, MovableClock
-
-Say = "Callable[..., feedback.Answered]"
 VOTES = [
     {"dog": "Guardian", "score": 0.9},
     {"dog": "Sage", "score": 0.7},
@@ -59,16 +54,7 @@ def learned(conn: psycopg.Connection) -> dict[str, Any]:
     return {name: conn.execute(query).fetchall() for name, query in STATE.items()}
 
 
-@pytest.fixture
-def say(conn: psycopg.Connection, edge: Edge) -> Callable[..., feedback.Answered]:
-    def say_it(judgment_id: str, outcome: str, **fields: Any) -> feedback.Answered:
-        given = submission.read_feedback({"outcome": outcome, **fields})
-        return feedback.answer(conn, judgment_id, given, edge)
-
-    return say_it
-
-
-def history(judge: Judge, say: Callable[..., feedback.Answered]) -> None:
+def history(judge: Judge, say: Say) -> None:
     """Answers of three people to judgments of three kinds; some change their mind, some twice."""
     outcomes = ("correct", "incorrect", "partial")
     for number in range(12):
@@ -86,7 +72,7 @@ def history(judge: Judge, say: Callable[..., feedback.Answered]) -> None:
 
 
 def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     judged = judge(context_type="review", task_type="merge", votes=VOTES)
     given = say(judged.judgment_id, "correct")
@@ -141,7 +127,7 @@ def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
 
 
 def test_partial_is_half_a_success_and_no_count(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     say(judge(votes=VOTES).judgment_id, "partial")
     learn.run(conn, edge)
@@ -153,7 +139,7 @@ def test_partial_is_half_a_success_and_no_count(
 
 
 def test_a_former_answer_is_taken_back_exactly(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     history(judge, say)
     learn.run(conn, edge)
@@ -184,28 +170,12 @@ def test_a_former_answer_is_taken_back_exactly(
     assert one(conn, "SELECT bool_and(applied = (superseded_at IS NULL)) FROM feedback") is True
 
 
-class StoppedError(Exception):
-    """The process died here."""
-
-
-class Mortal(psycopg.Connection[Any]):
-    """A connection whose user dies before statement number `left`."""
-
-    left = 0
-
-    def execute(self, *args: Any, **kwargs: Any) -> Any:
-        self.left -= 1
-        if self.left < 0:
-            raise StoppedError
-        return super().execute(*args, **kwargs)
-
-
 @pytest.mark.parametrize("limit", [1, 7, 1000])
 def test_dying_anywhere_and_going_on_is_as_if_nothing_had_happened(
     conn: psycopg.Connection,
     edge: Edge,
     judge: Judge,
-    say: Callable[..., feedback.Answered],
+    say: Say,
     fresh_database: str,
     limit: int,
 ) -> None:
@@ -263,7 +233,6 @@ def test_many_writers_and_several_learners_lose_nothing_and_take_nothing_twice(
     assert one(
         conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'calibration'"
     ) == {"pass": {"right": 40, "wrong": 0}}
-    assert one(conn, "SELECT (q_table -> 'visits' -> 0) FROM qlearning_state") is None
     visits = one(conn, "SELECT q_table -> 'visits' FROM qlearning_state")
     assert list(visits.values()) == [{"Guardian": 40, "Sage": 40, "Scout": 40}]
     assert one(conn, "SELECT count(*) FROM qlearning_episodes") == 40
@@ -273,7 +242,7 @@ def test_an_earlier_writer_that_commits_later_is_waited_for(
     conn: psycopg.Connection,
     edge: Edge,
     judge: Judge,
-    say: Callable[..., feedback.Answered],
+    say: Say,
     fresh_database: str,
 ) -> None:
     first, second = judge().judgment_id, judge().judgment_id
@@ -293,7 +262,7 @@ def test_an_earlier_writer_that_commits_later_is_waited_for(
 
 
 def test_rows_from_another_cluster_are_taken(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     judged = judge().judgment_id
     say(judged, "correct")
@@ -306,7 +275,7 @@ def test_rows_from_another_cluster_are_taken(
 
 
 def test_the_live_table_is_the_fold_at_every_commit(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     assert one(conn, "SELECT get_live_q_table('nobody')") is None
     assert one(conn, "SELECT get_live_q_table() -> 'table'") == {}
@@ -341,7 +310,7 @@ def test_the_snapshot_is_folded_after_five_seconds_and_five_thousand_updates(
     conn: psycopg.Connection,
     edge: Edge,
     judge: Judge,
-    say: Callable[..., feedback.Answered],
+    say: Say,
     clock: MovableClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -368,7 +337,7 @@ def test_while_another_learner_is_at_it_a_pass_does_nothing_and_a_run_waits(
     conn: psycopg.Connection,
     edge: Edge,
     judge: Judge,
-    say: Callable[..., feedback.Answered],
+    say: Say,
     fresh_database: str,
 ) -> None:
     say(judge().judgment_id, "correct")
@@ -390,7 +359,7 @@ def test_while_another_learner_is_at_it_a_pass_does_nothing_and_a_run_waits(
 
 
 def test_down_and_up_again_learns_the_same_anew(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     history(judge, say)
     learn.run(conn, edge)
@@ -411,7 +380,7 @@ def test_down_and_up_again_learns_the_same_anew(
 
 
 def test_retention_leaves_the_queue_and_the_journal_whole(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     say(judge().judgment_id, "correct")
     conn.execute("RESET ROLE")
@@ -425,7 +394,7 @@ def test_retention_leaves_the_queue_and_the_journal_whole(
 
 
 def test_what_cannot_be_learned_from_is_skipped_and_counted(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     say(judge().judgment_id, "correct", user="ada")
     conn.execute("SELECT erase_user((SELECT id FROM users))")
@@ -442,7 +411,7 @@ def test_what_cannot_be_learned_from_is_skipped_and_counted(
 
 
 def test_what_an_erased_person_taught_stays_and_names_nobody(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     judged = judge().judgment_id
     say(judged, "correct", user="ada")
@@ -453,115 +422,3 @@ def test_what_an_erased_person_taught_stays_and_names_nobody(
     assert one(
         conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'calibration'"
     ) == {"pass": {"right": 1, "wrong": 1}}
-
-
-def source(edge: Edge, now: list[float]) -> Edge:
-    return Edge(
-        clock=edge.clock,
-        new_id=edge.new_id,
-        digest_key=edge.digest_key,
-        learned=LearnedSource(lambda: now[0]),
-    )
-
-
-def test_learned_weights_move_the_consensus_and_answers_the_confidence(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
-) -> None:
-    now = [0.0]
-    learning_edge = source(edge, now)
-    votes = [
-        {"dog": "Sage", "score": 0.9},
-        {"dog": "Scout", "score": 0.25},
-        {"dog": "Oracle", "score": 0.25},
-    ]
-
-    def look() -> record.Recorded:
-        given = submission.read_judgment({"item_type": "code", "item_content": "x", "votes": votes})
-        return record.record_one(conn, given, learning_edge)
-
-    before = look()
-    assert (before.verdict, before.q_score) == ("GROWL", Decimal("46.67"))
-    assert one(conn, "SELECT count(*) FROM dog_votes WHERE metadata ? 'weight'") == 0
-    for number in range(30):
-        # Sage was right where the others were wrong: the judgment failed the item, and should have passed it.
-        say(judge(votes=votes).judgment_id, "incorrect")
-        if number in {8, 28}:
-            learn.run(conn, edge)
-            now[0] += 1
-            assert (look().q_score == before.q_score) is (number == 8)
-    learn.run(conn, edge)
-    failing = submission.read_judgment(
-        {"item_type": "code", "item_content": "x", "votes": [{"dog": "Sage", "score": 0.2}]}
-    )
-    judged = record.record_one(conn, failing, learning_edge)
-    assert judged.confidence == Decimal("0.618"), "what is known is at most a second old, not newer"
-    now[0] += 1
-    after = look()
-    assert (after.verdict, after.consensus and after.consensus["verdict"]) == ("HOWL", "HOWL")
-    weights = conn.execute(
-        "SELECT dog_name, (metadata ->> 'weight')::numeric FROM dog_votes WHERE item_id = %s",
-        [after.judgment_id],
-    )
-    assert dict(weights) == {
-        "Sage": Decimal("1.9375"),
-        "Scout": Decimal("0.0625"),
-        "Oracle": Decimal("0.0625"),
-    }
-    judged = record.record_one(conn, failing, learning_edge)
-    assert judged.confidence == Decimal("0.019312")
-    assert (
-        one(
-            conn,
-            "SELECT basis ->> 'confidence_rule' FROM judgments ORDER BY created_at DESC LIMIT 1",
-        )
-        == "calibrated"
-    )
-
-
-def test_what_was_learned_is_asked_for_once_a_second(edge: Edge, fresh_database: str) -> None:
-    now = [0.0]
-    learning_edge = source(edge, now)
-    given = submission.read_judgment(
-        {"item_type": "code", "item_content": "x", "votes": [{"dog": "Sage", "score": 0.2}]}
-    )
-    asked: list[int] = []
-    with Mortal.connect(fresh_database, autocommit=True) as counting:
-        for step in (0.0, 0.5, 0.4, 0.2, 0.0):
-            now[0] += step
-            counting.left = 100
-            record.record_one(counting, given, learning_edge)
-            asked.append(100 - counting.left)
-    assert asked == [2, 1, 1, 2, 1]
-
-
-def test_nothing_measured_is_none_and_what_is_not_built_says_so(
-    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Callable[..., feedback.Answered]
-) -> None:
-    status: Any = learning.status(conn)
-    assert [loop["loop"] for loop in status["loops"]] == list(learning.LOOPS)
-    assert [loop["state"] for loop in status["loops"]] == [
-        "not enough data yet (0 of 30)",
-        "not enough data yet (0 of 10)",
-        "not enough data yet (0 of 100)",
-        "not enough data yet (0 of 30)",
-        *["not built yet"] * 7,
-    ]
-    assert all(loop["last_change"] is None for loop in status["loops"][:4])
-    assert status["loops"][2]["detail"]["converged"] is None
-    assert learning.calibration(conn) == {
-        "days": 30,
-        "n": 0,
-        "curve": [],
-        "ece": None,
-        "brier": None,
-    }
-    with pytest.raises(learning.BadWindowError):
-        learning.calibration(conn, days=91)
-    say(judge().judgment_id, "correct")
-    assert learning.status(conn)["waiting"] == 1
-    learn.run(conn, edge)
-    status = learning.status(conn)
-    assert status["waiting"] == 0
-    assert status["loops"][1]["state"] == "not enough data yet (1 of 10)"
-    assert status["loops"][1]["detail"]["dogs"]["Sage"] == {"right": 1, "wrong": 0, "weight": None}
-    assert status["loops"][1]["last_change"]["event"] == "feedback"
