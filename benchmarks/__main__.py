@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from benchmarks import help_start, migrations, up
+from benchmarks import help_start, migrations, pack, up
 
 if TYPE_CHECKING:
     from benchmarks.measure import Result
 
-ALL = {"migrations": migrations.run, "up": up.run, "help": help_start.run}
+ALL = {"migrations": migrations.run, "up": up.run, "help": help_start.run, "pack": pack.run}
 
 
 def main() -> int:
