@@ -14,6 +14,7 @@ from benchmarks import (
     learning_judgement,
     migrations,
     over_http,
+    pack,
     recent,
     transcripts,
     up,
@@ -35,6 +36,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "recent": recent.run,
     "transcripts": transcripts.run,
     "hooks": hooks.run,
+    "pack": pack.run,
     "learning-judgement": learning_judgement.run,
     "learning-control": learning_control.run,
 }

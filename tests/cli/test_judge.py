@@ -80,10 +80,10 @@ def test_standard_input_is_judged(cynic: Cynic, fresh_database: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "name"),
     [
-        ((), 2, "nothing-to-go-by"),
         (("--vote", "Sage"), 2, "usage"),
         (("--vote", "Rex=1"), 5, "invalid-field"),
         (("--dimension", "COHERENCE=101"), 5, "invalid-field"),
+        (("--dimension", "COHERENCE=80", "--dimension", "COHERENCE=10"), 2, "usage"),
         ((*VOTES, "--confidence", "0.7"), 5, "invalid-field"),
         ((*VOTES, "--probability", "nan"), 5, "invalid-field"),
     ],
@@ -101,8 +101,8 @@ def test_each_fault_has_its_exit_code(
     ("content", "code", "name"),
     [
         (b"", 5, "invalid-field"),
-        (b"caf\xe9", 5, "not-text"),
-        (b"a\0b", 5, "invalid-field"),
+        (b"\x81", 5, "not-text"),
+        (b"a\0b", 5, "not-text"),
         (b"x" * 1_100_000, 5, "invalid-field"),
         (b"x" * 5_000_000, 5, "too-large"),
     ],
@@ -113,6 +113,12 @@ def test_a_file_that_cannot_be_judged_says_why(
     (tmp_path / "x").write_bytes(content)
     done = here("judge", str(tmp_path / "x"), *VOTES)
     assert (done.code, f"[{name}]" in done.err) == (code, True), done.err
+
+
+def test_votes_were_to_be_read_and_there_are_none(here: Cynic, tmp_path: Path) -> None:
+    (tmp_path / "votes.json").write_text("[]", "utf-8")
+    done = here("judge", str(tmp_path / "votes.json"), "--votes", str(tmp_path / "votes.json"))
+    assert (done.code, "[nothing-to-go-by]" in done.err) == (2, True)
 
 
 def test_a_folder_a_missing_file_and_an_unknown_judgment(here: Cynic, tmp_path: Path) -> None:

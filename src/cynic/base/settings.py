@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8618
+DEFAULT_MODEL_DOG = "Sage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,27 @@ SETTINGS: tuple[Setting, ...] = (
         "by commas; the scope is read, write or admin; setting it turns authentication on",
         default="unset; without a scope a key is admin",
     ),
+    Setting(
+        name="CYNIC_MODEL_URL",
+        meaning="an OpenAI-compatible endpoint, as http://127.0.0.1:11434/v1, whose model votes as one dog in "
+        "cynic judge; what is judged is sent there",
+        default="unset: nothing is sent anywhere",
+    ),
+    Setting(
+        name="CYNIC_MODEL",
+        meaning="the model's name at that endpoint",
+        default="unset; needed with CYNIC_MODEL_URL",
+    ),
+    Setting(
+        name="CYNIC_MODEL_KEY",
+        meaning="the key sent to that endpoint as a bearer token",
+        default="unset: none is sent",
+    ),
+    Setting(
+        name="CYNIC_MODEL_DOG",
+        meaning="the dog as which the model votes; any but Guardian",
+        default="Sage",
+    ),
 )
 
 
@@ -76,6 +98,10 @@ class Settings:
     schema: str | None = None
     api_keys: str | None = field(default=None, repr=False)
     """CYNIC_API_KEYS as it was given; read by `cynic.domains.system.keys`."""
+    model_url: str | None = None
+    model: str | None = None
+    model_key: str | None = field(default=None, repr=False)
+    model_dog: str = DEFAULT_MODEL_DOG
 
 
 def load(
@@ -96,6 +122,10 @@ def load(
         home=_home(env),
         schema=schema or env.get("CYNIC_SCHEMA") or None,
         api_keys=env.get("CYNIC_API_KEYS") or None,
+        model_url=env.get("CYNIC_MODEL_URL") or None,
+        model=env.get("CYNIC_MODEL") or None,
+        model_key=env.get("CYNIC_MODEL_KEY") or None,
+        model_dog=env.get("CYNIC_MODEL_DOG") or DEFAULT_MODEL_DOG,
     )
 
 

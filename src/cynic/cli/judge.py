@@ -2,63 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
-from cynic.base.errors import InvalidDataError, UsageError
+from cynic.base.errors import UsageError
 from cynic.cli.context import emit, json_option, open_memory, say, schema_option
 
 if TYPE_CHECKING:
-    from cynic.flows.record import Recorded
-
-_CODE = frozenset(
-    [
-        ".c",
-        ".cc",
-        ".cpp",
-        ".cs",
-        ".css",
-        ".go",
-        ".h",
-        ".hpp",
-        ".html",
-        ".java",
-        ".js",
-        ".jsx",
-        ".kt",
-        ".lua",
-        ".php",
-        ".pl",
-        ".py",
-        ".rb",
-        ".rs",
-        ".scala",
-        ".sh",
-        ".sql",
-        ".swift",
-        ".ts",
-        ".tsx",
-    ]
-)
-
-
-class NotTextError(InvalidDataError):
-    """The file holds bytes that are no text in UTF-8."""
-
-    code = "not-text"
+    from cynic.cli.judging import Judged
 
 
 class NothingToGoByError(UsageError):
-    """Neither votes nor dimensions were given."""
+    """Votes were to be read, and there are none."""
 
     code = "nothing-to-go-by"
 
 
 @click.command()
-@click.argument("file", default="-", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument(
+    "files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path, allow_dash=True)
+)
 @click.option(
     "--vote",
     "single",
@@ -91,7 +56,7 @@ class NothingToGoByError(UsageError):
 @json_option
 def judge(
     *,
-    file: Path,
+    files: tuple[Path, ...],
     single: tuple[str, ...],
     votes_file: Path | None,
     dimensions: tuple[str, ...],
@@ -99,34 +64,33 @@ def judge(
     as_json: bool,
     **given: str | float | None,
 ) -> None:
-    """Judge FILE (or standard input) by votes of dogs, scores of dimensions, or both, and keep the judgment."""
-    from cynic.flows import submission
+    """Judge each FILE (or standard input), and keep the judgments.
 
-    votes: list[object] = []
-    for text in single:
-        dog, score = _pair(text, "--vote")
-        votes.append({"dog": dog, "score": score})
-    if votes_file is not None:
-        listed = submission.loads(votes_file.read_bytes())
-        votes += cast("list[object]", listed) if isinstance(listed, list) else [listed]
-    pairs = [_pair(text, "--dimension") for text in dimensions]
-    scores = dict(pairs)
-    if len(scores) < len(pairs):
-        raise UsageError("--dimension names one dimension twice")
-    if not votes and not scores:
-        raise NothingToGoByError(
-            "nothing to judge by",
-            hint="for example: cynic judge FILE --vote Guardian=0.9 --vote Sage=0.7 --dimension COHERENCE=80",
-        )
-    content = _content(file)
-    given["item_type"] = given["item_type"] or ("code" if file.suffix in _CODE else "text")
+    By the votes of dogs and the scores of dimensions that are given; without any, by the pack that comes with cynic.
+    """
+    from cynic.cli.judging import Judging, show
+
+    chosen = files or (Path("-"),)
+    if len(chosen) > 1 and given["judgment_id"] is not None:
+        raise UsageError("--id names one judgment, and there are several files")
     fields = {name: value for name, value in given.items() if value is not None}
-    with open_memory(schema) as memory:
-        judged = memory.judge(item_content=content, votes=votes, dimensions=scores, **fields)
+    votes, scores = _given(single, votes_file, dimensions)
+    if votes_file is not None and not votes and not scores:
+        raise NothingToGoByError(
+            f"{votes_file} has no votes", hint="without --votes the pack judges"
+        )
+    judging = Judging(fields, schema=schema, votes=votes, dimensions=scores)
+    done: list[Judged] = []
+    with judging:
+        for judged in judging.judge_each(chosen):
+            done.append(judged)
+            if not as_json:
+                show(judged)
     if as_json:
-        emit(judged.document())
-    else:
-        _show(judged)
+        documents = [one.document() for one in done]
+        emit(documents[0] if len(chosen) == 1 else {"judgments": documents})
+    if judging.exit_code:
+        click.get_current_context().exit(judging.exit_code)
 
 
 @click.command()
@@ -154,48 +118,29 @@ def feedback(
         say(f"{outcome}: {'noted' if answered.new else 'noted before'}")
 
 
+def _given(
+    single: tuple[str, ...], votes_file: Path | None, dimensions: tuple[str, ...]
+) -> tuple[list[object], dict[str, float]]:
+    """The votes and dimensions of the command line."""
+    votes: list[object] = []
+    for text in single:
+        dog, score = _pair(text, "--vote")
+        votes.append({"dog": dog, "score": score})
+    if votes_file is not None:
+        from cynic.flows import submission
+
+        listed = submission.loads(votes_file.read_bytes())
+        votes += cast("list[object]", listed) if isinstance(listed, list) else [listed]
+    pairs = [_pair(text, "--dimension") for text in dimensions]
+    scores = dict(pairs)
+    if len(scores) < len(pairs):
+        raise UsageError("--dimension names one dimension twice")
+    return votes, scores
+
+
 def _pair(text: str, option: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
     try:
         return name.strip(), float(number)
     except ValueError as error:
         raise UsageError(f"{option} {text}: write NAME=NUMBER") from error
-
-
-def _content(file: Path) -> str:
-    from cynic.flows.submission import CONTENT_CHARACTERS_MAX, TooLargeError
-
-    if file.is_dir():
-        raise UsageError(f"{file} is a folder; give a file")
-    limit = 4 * CONTENT_CHARACTERS_MAX  # no character takes more bytes
-    try:
-        if str(file) == "-":
-            data = sys.stdin.buffer.read(limit + 1)
-        else:
-            with file.open("rb") as opened:
-                data = opened.read(limit + 1)
-    except OSError as error:
-        raise UsageError(f"{file}: {error.strerror}") from error
-    if len(data) > limit:
-        raise TooLargeError(f"{file} is over {limit} bytes")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise NotTextError(
-            f"{file} is no text in UTF-8: byte {error.start} is {error.reason}"
-        ) from error
-
-
-def _show(judged: Recorded) -> None:
-    click.echo(
-        f"{judged.verdict}  {judged.q_score} of 100, confidence {judged.confidence.normalize():f} of 0.618"
-    )
-    measured = [
-        f"{name} {value:g}" for name, value in judged.axiom_scores.items() if value is not None
-    ]
-    if measured:
-        click.echo(f"axioms: {', '.join(measured)}")
-    if judged.consensus is not None:
-        word = "approved" if judged.consensus["approved"] else "not approved"
-        click.echo(f"pack: {word} ({judged.consensus['reason']})")
-    click.echo(judged.judgment_id)

@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     lazy={
         "up": ("cynic.cli.up:up", "Start the service, and the embedded database if it is the one."),
-        "judge": ("cynic.cli.judge:judge", "Judge a file by votes or dimensions, and keep it."),
+        "judge": ("cynic.cli.judge:judge", "Judge files with the pack, or by given votes."),
         "feedback": ("cynic.cli.judge:feedback", "Say whether a judgment was right."),
         "judgments": (
             "cynic.cli.judgments:judgments",

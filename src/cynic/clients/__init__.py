@@ -1,0 +1,1 @@
+"""Outbound only: what cynic asks of other services, and never without being configured to."""

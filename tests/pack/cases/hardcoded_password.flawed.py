@@ -1,0 +1,16 @@
+"""Open the connection that the nightly report reads from."""
+
+import psycopg
+
+PASSWORD = "w1nter-Sunrise-88"
+HOST = "reports.internal.example"
+
+
+def connect() -> psycopg.Connection:
+    """Connect as the reporting role."""
+    return psycopg.connect(host=HOST, user="reporter", password=PASSWORD)
+
+
+def rows(conn: psycopg.Connection, day: str) -> list[tuple[str, int]]:
+    """The orders of one day, by customer."""
+    return conn.execute("SELECT customer, count(*) FROM orders WHERE day = %s GROUP BY 1", (day,)).fetchall()

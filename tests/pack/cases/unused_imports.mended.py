@@ -1,0 +1,11 @@
+"""Count the words of a text."""
+
+import re
+from collections import Counter
+
+
+def most_frequent(text: str, number: int) -> list[str]:
+    """The most frequent words, by frequency and then by the alphabet."""
+    counts = Counter(re.findall(r"\w+", text.lower()))
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))
+    return ordered[:number]
