@@ -176,6 +176,12 @@ def test_pairs_of_one_dog_and_of_contradicting_scores_say_nothing():
     assert [pair.k for pair in pairs_from([right, same, silent])] == [1.0]
 
 
+def test_a_difference_too_small_to_count_makes_no_pair():
+    right = Answer(feedback_id="1", context="c", dog="Scout", outcome="correct", score=1e-300)
+    wrong = Answer(feedback_id="2", context="c", dog="Oracle", outcome="incorrect", score=0.0)
+    assert pairs_from([right, wrong]) == []
+
+
 def test_pairing_is_not_quadratic():
     answers = [
         Answer(

@@ -80,8 +80,9 @@ def _matched(answers: list[Answer]) -> Iterator[Pair]:
         if best.dog == worst.dog:
             low += 1  # a dog is not preferred to itself: its better answer waits for another's worse one
             continue
-        if (said := strength(best, worst)) > 0:
-            yield Pair(chosen=best, rejected=worst, k=K_MIN + said / 2)
+        # A difference too small to move k says nothing either.
+        if (k := K_MIN + strength(best, worst) / 2) > K_MIN:
+            yield Pair(chosen=best, rejected=worst, k=k)
         low, high = low + 1, high - 1
 
 
