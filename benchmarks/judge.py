@@ -10,6 +10,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
 ROUNDS = 5
 SECONDS = 2.0
 CLIENTS = (1, 8)
-# What pgbench puts in place of @id and @agent: new for every transaction, one for every client.
+# What pgbench puts in place of PGBENCHID and @agent: new for every transaction, one for every client.
 SCRIPT = """\\set left random(1000, 9999)
 \\set right random(100000000000, 999999999999)
 {statement};
 """
 FILLED = (
-    "replace(replace({}, '@id', '01980000-' || :left::text || '-7000-8000-' || :right::text),"
+    "replace(replace({}, 'PGBENCHID', '01980000-' || :left::text || '-7000-8000-' || :right::text),"
     " '@agent', :client_id::text)::jsonb"
 )
 
@@ -95,10 +96,10 @@ class _NotedError(Exception):
 
 
 def _sent(given: Submission, edge: Edge) -> tuple[str, dict[str, Any]]:
-    """What recording sends to the server for one judgment."""
+    """What recording sends to the server for one judgment; what was learned is asked once a second beside it."""
     spy = _Spy()
     with suppress(_NotedError):
-        record.record_one(cast("psycopg.Connection", spy), given, edge)
+        record.record_one(cast("psycopg.Connection", spy), given, replace(edge, learned=None))
     return spy.sent[0]
 
 
@@ -111,10 +112,10 @@ class _Pgbench:
         self._made = 0
         with memory.connection() as conn:
             edge = memory.edge(conn)
-        given = submission.read_judgment(ground.judgment(0) | {"judgment_id": "jdg_@id"})
+        given = submission.read_judgment(ground.judgment(0) | {"judgment_id": "jdg_PGBENCHID"})
         statement, sent = _sent(given, edge)
         row = json.loads(sent["judgments"])[0]
-        row |= {"id": "@id", "username": "agent-@agent", "session_id": "session-@agent"}
+        row |= {"id": "PGBENCHID", "username": "agent-@agent", "session_id": "session-@agent"}
         self._variables = {name: str(value) for name, value in sent.items()}
         self._variables["judgments"] = json.dumps([row])
         for name in self._variables:
