@@ -11,7 +11,7 @@ import pytest
 
 from agent_sessions import NOON, begin, shop
 from cynic.reads import session, sessions
-from cynic.reads.judgments import BadQueryError
+from cynic.reads.place import BadQueryError
 from cynic.reads.sessions import Filters, NoSuchSessionError
 
 if TYPE_CHECKING:

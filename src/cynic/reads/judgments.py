@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
-from uuid import UUID
 
 from cynic.base.checks import NAME_CHARACTERS_MAX, check_text
-from cynic.base.errors import InvalidDataError
 from cynic.base.verdict import VERDICTS
 from cynic.db import sqlfile
 from cynic.domains.core.judgment import UnknownJudgmentError
+from cynic.reads.place import BadQueryError, cursor_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from decimal import Decimal
+    from uuid import UUID
 
     import psycopg
 
@@ -26,14 +24,6 @@ PAGE_ROWS_DEFAULT: Final = 20
 PAGE_ROWS_MAX: Final = 1000
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("judgments.sql")))
-_END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
-_LAST_ID: Final = UUID(int=(1 << 128) - 1)
-
-
-class BadQueryError(InvalidDataError):
-    """A filter or a cursor that cannot be read."""
-
-    code = "bad-query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +95,7 @@ def page(
             check_text(value, field, NAME_CHARACTERS_MAX)
     if filters.verdict is not None and filters.verdict not in VERDICTS:
         raise BadQueryError(f"the verdict is one of {', '.join(VERDICTS)}")
-    at, last = (_END_OF_TIME, _LAST_ID) if cursor is None else _decode(cursor)
+    at, last = place_of(cursor)
     name = "of_session" if filters.session_id else "of_user" if filters.user else "of_all"
     parameters = {
         "user": filters.user,
@@ -123,7 +113,7 @@ def page(
     kept = rows[:limit]
     more = len(rows) > limit
     return Page(
-        [_line(row[1:]) for row in kept], _encode(kept[-1][-1], kept[-1][0]) if more else None
+        [_line(row[1:]) for row in kept], cursor_of(kept[-1][-1], kept[-1][0]) if more else None
     )
 
 
@@ -224,20 +214,3 @@ def _feedback(
         "created_at": at.isoformat(),
         "superseded_at": None if superseded_at is None else superseded_at.isoformat(),
     }
-
-
-def _encode(at: datetime, row_id: UUID) -> str:
-    text = json.dumps([at.isoformat(), row_id.hex])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        at, row_id = json.loads(base64.urlsafe_b64decode(padded))
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError(at)  # noqa: TRY301  # one way out for every fault
-        return moment, UUID(row_id)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BadQueryError("the cursor is damaged") from error

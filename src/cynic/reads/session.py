@@ -15,7 +15,7 @@ from psycopg.rows import class_row
 
 from cynic.db import sqlfile
 from cynic.reads import judgments
-from cynic.reads.judgments import BadQueryError
+from cynic.reads.place import BadQueryError
 from cynic.reads.sessions import Line, line, plain
 
 if TYPE_CHECKING:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
-from uuid import UUID
 
 from psycopg.rows import class_row
 
 from cynic.base.errors import NotFoundError
 from cynic.db import sqlfile
-from cynic.reads.judgments import BadQueryError
+from cynic.reads.place import BadQueryError, cursor_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     import psycopg
 
@@ -27,8 +25,6 @@ PAGE_ROWS_MAX: Final = 500
 PROMPT_CHARACTERS_SHOWN: Final = 400
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("sessions.sql")))
-_END_OF_TIME: Final = datetime(9999, 12, 31, tzinfo=UTC)
-_LAST_ID: Final = UUID(int=(1 << 128) - 1)
 
 
 class NoSuchSessionError(NotFoundError):
@@ -111,7 +107,7 @@ def page(
     filters = filters or Filters()
     if not 1 <= limit <= PAGE_ROWS_MAX:
         raise BadQueryError(f"a page has 1 to {PAGE_ROWS_MAX} sessions, not {limit}")
-    at, last = (_END_OF_TIME, _LAST_ID) if cursor is None else _decode(cursor)
+    at, last = place_of(cursor)
     parameters = {
         "since": _aware(filters.since),
         "until": _aware(filters.until),
@@ -127,7 +123,7 @@ def page(
         found = rows.execute(_SQL["page"], parameters).fetchall()
     kept = found[:limit]
     more = len(found) > limit
-    return Page(kept, _encode(kept[-1]) if more else None)
+    return Page(kept, cursor_of(kept[-1].last_active_at, kept[-1].id) if more else None)
 
 
 def line(conn: psycopg.Connection, session_id: str) -> Line:
@@ -153,20 +149,3 @@ def plain(value: object) -> object:
 
 def _aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
-
-
-def _encode(last: Line) -> str:
-    text = json.dumps([last.last_active_at.isoformat(), last.id.hex])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decode(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        at, row_id = json.loads(base64.urlsafe_b64decode(padded))
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
-            raise ValueError(at)  # noqa: TRY301  # one way out for every fault
-        return moment, UUID(row_id)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise BadQueryError("the cursor is damaged") from error

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from cynic.base.checks import InvalidFieldError, check_text
 from cynic.reads import session, sessions
-from cynic.reads.judgments import BadQueryError
+from cynic.reads.place import BadQueryError
 from cynic.reads.sessions import Filters
 from cynic.web import frame, render, session_show
 
