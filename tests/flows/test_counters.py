@@ -178,3 +178,25 @@ def until(conn: psycopg.Connection, query: str, expected: object) -> None:
     while one(conn, query) != (expected,):
         assert (real_clock.now() - started).total_seconds() < 20, query
         threading.Event().wait(0.02)
+
+
+def test_a_backlog_keeps_the_worker_neither_from_living_nor_from_ending(
+    fresh_database: str, conn: psycopg.Connection
+) -> None:
+    worker = Worker(Database(conninfo=fresh_database, source="test"))
+    worker.start()
+    try:
+        # Its statements are planned by now, for a queue that is empty.
+        until(conn, "SELECT count(*) FROM ops_counter_queue", 0)
+        conn.execute(
+            "INSERT INTO ops_counter_queue (kind, session_id, confidence, word, occurred_at) "
+            "SELECT 'judgment', 's', 0.3, 'WAG', now() FROM generate_series(1, 50000)"
+        )
+        until(conn, "SELECT count(*) < 50000 FROM ops_counter_queue", expected=True)
+        assert worker.alive
+    finally:
+        worker.stop()
+    left = one(conn, "SELECT count(*) FROM ops_counter_queue")[0]
+    assert 0 < left < 50000, "it ends after the round under way and leaves the rest for the next"
+    assert counters.fold_all(conn, real_clock.now()) == left
+    assert one(conn, "SELECT total_judgments FROM session_summary") == (50000,)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from cynic.base.errors import UsageError
 from cynic.db.browse import (
@@ -18,6 +20,7 @@ from cynic.db.browse import (
     Sort,
     UnknownColumnError,
     UnknownTableError,
+    _encode,
     make_read_only,
     parse_filter,
     parse_sort,
@@ -170,3 +173,29 @@ def test_the_session_of_the_reader_cannot_write(dsn: str) -> None:
 
 def test_sort_is_parsed() -> None:
     assert (parse_sort("-a"), parse_sort("a")) == (Sort("a", descending=True), Sort("a"))
+
+
+def test_a_page_far_into_a_table_is_found_by_its_index(db: psycopg.Connection) -> None:
+    db.execute(
+        "INSERT INTO dog_events (event_type, dog_name) SELECT 'DOG_VOTED', 'Sage' FROM generate_series(1, 5000)"
+    )
+    db.execute("ANALYZE dog_events")
+    row = db.execute("SELECT max(id) - 100 FROM dog_events").fetchone()
+    assert row is not None
+    plans: list[str] = []
+
+    class Spy:
+        """Explains what is read, and reads it."""
+
+        def execute(self, query: Any, parameters: Any = None) -> Any:
+            if isinstance(query, sql.Composed):
+                plan = db.execute(sql.SQL("EXPLAIN ") + query, parameters).fetchall()
+                plans.append("\n".join(line[0] for line in plan))
+            return db.execute(query, parameters)
+
+    query = Query(table="dog_events", limit=50, cursor=_encode([Sort("id")], [str(row[0])]))
+    assert len(read(cast("psycopg.Connection", Spy()), query).rows) == 50
+    # In the order of the index from the cursor on: nothing is read before it, nothing sorted, nothing filtered out.
+    assert re.search(r"Index (Only )?Scan using dog_events_pkey", plans[0]), plans[0]
+    assert "Index Cond: (id > " in plans[0]
+    assert not re.search(r"Filter|Sort|Bitmap", plans[0])
