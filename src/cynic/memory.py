@@ -12,9 +12,12 @@ from cynic.db import browse, pool
 from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
 from cynic.flows import counters, feedback, learn, record, submission
+from cynic.flows.bell import Bell
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learned import LearnedSource
-from cynic.reads import judgments, learning, session, sessions
+from cynic.reads import judgments, session, sessions
+from cynic.reads.learning.calibration import DAYS_DEFAULT, calibration
+from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -50,6 +53,7 @@ class Memory:
         self._pool.open()
         self._readers.open()
         self._edge: Edge | None = None
+        self._bell = Bell(self.connection)
 
     def judge(self, **fields: Any) -> Recorded:
         """Record one judgment; the fields are those of `POST /api/v1/judgments`.
@@ -96,7 +100,10 @@ class Memory:
     def answer(self, judgment_id: str, given: submission.Answer) -> Answered:
         """Store feedback that was read already."""
         with self.connection() as conn:
-            return feedback.answer(conn, judgment_id, given, self.edge(conn))
+            answered = feedback.answer(conn, judgment_id, given, self.edge(conn))
+        if answered.new:
+            self._bell.ring()
+        return answered
 
     def judgment(self, judgment_id: str) -> dict[str, object]:
         """One judgment with its votes, consensus, dimensions and feedback."""
@@ -128,15 +135,15 @@ class Memory:
         with self.connection() as conn:
             return learn.run(conn, self.edge(conn))
 
-    def calibration(self, *, days: int = learning.DAYS_DEFAULT) -> dict[str, object]:
+    def calibration(self, *, days: int = DAYS_DEFAULT) -> dict[str, object]:
         """How well the probabilities of the last days agree with what came true; None where there are no data."""
         with self.connection() as conn:
-            return learning.calibration(conn, days=days)
+            return calibration(conn, days=days)
 
     def learning(self) -> dict[str, object]:
         """The eleven learning loops: what each knows, how much it has seen, or that it is not built yet."""
         with self.connection() as conn:
-            return learning.status(conn)
+            return status(conn)
 
     def session(self, session_id: str, *, from_turn: int = 1) -> session.Session:
         """One session: turns, tools, files, failures, models, a timeline and its judgments."""
@@ -194,6 +201,7 @@ class Memory:
 
     def close(self) -> None:
         """Close the connections, and give back the embedded server if this memory started it."""
+        self._bell.stop()
         self._pool.close()
         self._readers.close()
         self._owned.close()

@@ -51,7 +51,6 @@ NOT_ALIVE_YET = frozenset(
         "frictions",
         "judgment_metrics",
         "knowledge",
-        "learning_cycles",
         "learning_maturity",
         "learning_state",
         "lessons_learned",

@@ -11,7 +11,8 @@ from mortal import Mortal
 from cynic.flows import learn, record, submission
 from cynic.flows.edge import Edge
 from cynic.flows.learned import LearnedSource
-from cynic.reads import learning
+from cynic.reads.learning.calibration import BadWindowError, calibration
+from cynic.reads.learning.status import LOOPS, status
 
 if TYPE_CHECKING:
     import psycopg
@@ -107,31 +108,31 @@ def test_what_was_learned_is_asked_for_once_a_second(edge: Edge, fresh_database:
 def test_nothing_measured_is_none_and_what_is_not_built_says_so(
     conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
-    status: Any = learning.status(conn)
-    assert [loop["loop"] for loop in status["loops"]] == list(learning.LOOPS)
-    assert [loop["state"] for loop in status["loops"]] == [
+    shown: Any = status(conn)
+    assert [loop["loop"] for loop in shown["loops"]] == list(LOOPS)
+    assert [loop["state"] for loop in shown["loops"]] == [
         "not enough data yet (0 of 30)",
         "not enough data yet (0 of 10)",
         "not enough data yet (0 of 100)",
         "not enough data yet (0 of 30)",
         *["not built yet"] * 7,
     ]
-    assert all(loop["last_change"] is None for loop in status["loops"][:4])
-    assert status["loops"][2]["detail"]["converged"] is None
-    assert learning.calibration(conn) == {
+    assert all(loop["last_change"] is None for loop in shown["loops"][:4])
+    assert shown["loops"][2]["detail"]["converged"] is None
+    assert calibration(conn) == {
         "days": 30,
         "n": 0,
         "curve": [],
         "ece": None,
         "brier": None,
     }
-    with pytest.raises(learning.BadWindowError):
-        learning.calibration(conn, days=91)
+    with pytest.raises(BadWindowError):
+        calibration(conn, days=91)
     say(judge().judgment_id, "correct")
-    assert learning.status(conn)["waiting"] == 1
+    assert status(conn)["waiting"] == 1
     learn.run(conn, edge)
-    status = learning.status(conn)
-    assert status["waiting"] == 0
-    assert status["loops"][1]["state"] == "not enough data yet (1 of 10)"
-    assert status["loops"][1]["detail"]["dogs"]["Sage"] == {"right": 1, "wrong": 0, "weight": None}
-    assert status["loops"][1]["last_change"]["event"] == "feedback"
+    shown = status(conn)
+    assert shown["waiting"] == 0
+    assert shown["loops"][1]["state"] == "not enough data yet (1 of 10)"
+    assert shown["loops"][1]["detail"]["dogs"]["Sage"] == {"right": 1, "wrong": 0, "weight": None}
+    assert shown["loops"][1]["last_change"]["event"] == "feedback"

@@ -21,6 +21,7 @@ STATEMENTS = [
 ]
 # Statements that PREPARE does not take (DO, CREATE …); each is run by the tests of its module.
 UTILITY = {
+    "listen",
     "make_roles",
     "make_extension",
     "grant_rights",
@@ -47,6 +48,11 @@ def test_a_statement_can_be_prepared(
 ) -> None:
     if path.name in {"roles.sql", "grants.sql"}:
         assert name in UTILITY
+        return
+    if "\nCOPY " in f"\n{text}":
+        with db.cursor() as cursor, cursor.copy(text.encode()):
+            return  # no row: the server has looked at the table and the columns
+    if name in UTILITY:
         return
     code, _ = positional(text)
     db.execute(f"PREPARE it AS {code}".encode())

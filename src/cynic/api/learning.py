@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from cynic.api import models
 from cynic.api.describe import problems
 from cynic.api.state import memory_of
-from cynic.reads import learning
+from cynic.reads.learning import calibration
 
 router = APIRouter(prefix="/api/v1", tags=["learning"])
 
@@ -26,7 +26,7 @@ def show_learning(request: Request) -> JSONResponse:
 )
 def show_calibration(
     request: Request,
-    days: Annotated[int, Query(ge=1, le=learning.DAYS_MAX)] = learning.DAYS_DEFAULT,
+    days: Annotated[int, Query(ge=1, le=calibration.DAYS_MAX)] = calibration.DAYS_DEFAULT,
 ) -> JSONResponse:
     """Show how well stated probabilities agree with what came true: curve, ECE and Brier score; null without data."""
     return JSONResponse(memory_of(request).calibration(days=days))

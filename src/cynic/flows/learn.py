@@ -1,8 +1,9 @@
 """Learning from feedback: answers are taken from a queue in the order of their writers and folded, each exactly once.
 
 A pass takes a batch out of the queue, folds it into what the loops know, and writes states, journal, events and episodes,
-all in one transaction: whoever dies when, the next pass finds either all of it or none. The fold is sequential, so it
-does not matter where batches end. One learner is at it at a time, by an advisory lock.
+all in one transaction: whoever dies when, the next pass finds either all of it or none. The fold is sequential, and a
+batch ends where a learning cycle is due, so it does not matter where batches end. One learner is at it at a time, by an
+advisory lock.
 
 What waits for a transaction that is still open waits with it: rows of later writers are not taken before its end.
 """
@@ -10,23 +11,24 @@ What waits for a transaction that is still open waits with it: rows of later wri
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.flows import learn_loops, learn_state
-from cynic.flows.edge import to_json
-from cynic.flows.learn_loops import Changes
+from cynic.flows.learning import answers, cycle, fold, state
+from cynic.flows.learning.fold import Changes
+from cynic.flows.learning.state import Counts, Keeper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     import psycopg
 
     from cynic.flows.edge import Edge
+    from cynic.flows.learning.answers import Event
 
 BATCH_ROWS: Final = 1000
 FOLD_UPDATES: Final = 5000
@@ -48,8 +50,9 @@ class Pass:
     """Rows whose feedback is gone, or was learned before."""
     updates: int = 0
     """Of Q-values."""
+    cycles: int = 0
     changes: Counter[str] = field(default_factory=Counter[str])
-    """Loop → answers that moved it."""
+    """Loop → answers that moved it, or cycles in which it adjusted something."""
     busy: bool = False
     """Another learner is at it; nothing was done."""
 
@@ -60,6 +63,7 @@ class Pass:
         self.corrected += other.corrected
         self.skipped += other.skipped
         self.updates += other.updates
+        self.cycles += other.cycles
         self.changes += other.changes
         self.busy = other.busy
 
@@ -71,51 +75,79 @@ class Pass:
             "corrected": self.corrected,
             "skipped": self.skipped,
             "q_updates": self.updates,
+            "cycles": self.cycles,
             "changes": dict(sorted(self.changes.items())),
             "busy": self.busy,
         }
 
 
-def run(conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS) -> Pass:
-    """Learn until nothing can be taken, then bring the snapshot up to date; waits for another learner's pass."""
+def run(
+    conn: psycopg.Connection,
+    edge: Edge,
+    *,
+    limit: int = BATCH_ROWS,
+    keeper: Keeper | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Pass:
+    """Learn until nothing can be taken, close the cycle, and bring the snapshot up to date; waits for another's pass.
+
+    `progress` is told after each pass how many rows were taken so far.
+    """
+    keeper = keeper or Keeper()
+    task = str(edge.new_id())
     total = Pass()
-    while True:
-        one = learn(conn, edge, limit=limit, wait=True)
+    while (one := learn(conn, edge, limit=limit, wait=True, keeper=keeper, task=task)).taken:
         total.add(one)
-        if one.taken < limit:
-            break
-    fold(conn, edge, wait=True)
+        if progress is not None:
+            progress(total.taken)
+    total.add(close_cycle(conn, edge, wait=True, task=task))
+    fold_table(conn, edge, wait=True)
     return total
 
 
-def tend(conn: psycopg.Connection, edge: Edge) -> Pass:
-    """The worker's round: a pass if something waits, else the snapshot when it is due."""
+def tend(conn: psycopg.Connection, edge: Edge, keeper: Keeper | None = None) -> Pass:
+    """The worker's round: a pass if something waits; else the cycle when it is due, else the snapshot.
+
+    The rounds of a minute are one run, and leave one task.
+    """
     row = conn.execute(_SQL["due"]).fetchone()
-    waiting, unfolded, folded_at = (True, 0, None) if row is None else row
-    done = learn(conn, edge) if waiting else Pass()
-    if not done.taken and _fold_is_due(unfolded, folded_at, edge.clock()):
-        fold(conn, edge)
+    waiting, counts = (True, Counts()) if row is None else (bool(row[0]), Counts.read(row[1]))
+    done = learn(conn, edge, keeper=keeper) if waiting else Pass()
+    if not done.taken and _cycle_is_due(counts, edge.clock()):
+        done = close_cycle(conn, edge)
+    elif not done.taken and _fold_is_due(counts, edge.clock()):
+        fold_table(conn, edge)
     return done
 
 
 def learn(
-    conn: psycopg.Connection, edge: Edge, *, limit: int = BATCH_ROWS, wait: bool = False
+    conn: psycopg.Connection,
+    edge: Edge,
+    *,
+    limit: int = BATCH_ROWS,
+    wait: bool = False,
+    keeper: Keeper | None = None,
+    task: str | None = None,
 ) -> Pass:
-    """One pass over at most `limit` rows, in one transaction; nothing while another learner is at it, unless it waits."""
+    """One pass over at most `limit` rows, in one transaction; nothing while another learner is at it, unless it waits.
+
+    `task` names the run that it is part of; without, the minute does.
+    """
+    keeper = keeper or Keeper()
     started = edge.clock()
     with conn.transaction():
         if not _alone(conn, wait=wait):
             return Pass(busy=True)
-        ids = learn_state.taken(conn.execute(_SQL["take"], {"limit": limit}).fetchall())
+        counts = keeper.counts(conn)
+        room = cycle.ANSWERS - (counts.learned - counts.cycled)
+        taken = conn.execute(_SQL["take"], {"limit": min(limit, room)}).fetchall()
+        ids = answers.taken(taken)
         if not ids:
             return Pass()
-        events = learn_state.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
-        known, stats = learn_state.load(conn, events)
-        changes = Changes()
-        for event in events:
-            learn_loops.apply(known, changes, event)
-        learn_state.save(conn, known, changes, edge.clock())
-        _count(conn, stats, changes, edge.clock())
+        events = answers.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
+        known = keeper.known(conn, events, counts)
+        changes, counts = _fold(known, events, counts, edge.clock())
+        state.save(conn, known, changes, edge.clock())
         done = Pass(
             taken=len(ids),
             learned=len(events),
@@ -124,17 +156,68 @@ def learn(
             updates=changes.updates,
             changes=Counter(cast("str", row["loop"]) for row in changes.log),
         )
-        _leave_task(conn, edge, done, started)
+        if counts.learned - counts.cycled >= cycle.ANSWERS:
+            counts = _cycle(conn, edge, counts, done)
+        state.count(conn, counts)
+        if _fold_is_due(counts, edge.clock()):
+            conn.execute(_SQL["fold"], {"now": edge.clock()})
+        _leave_task(conn, edge, f"learn:{task or _minute(started)}", done, started)
+    keeper.keep(known, counts.version)
     return done
 
 
-def fold(conn: psycopg.Connection, edge: Edge, *, wait: bool = False) -> bool:
+def close_cycle(
+    conn: psycopg.Connection, edge: Edge, *, wait: bool = False, task: str | None = None
+) -> Pass:
+    """Run the cycle over the answers since the last one, however few; nothing without any."""
+    started = edge.clock()
+    done = Pass()
+    with conn.transaction():
+        if not _alone(conn, wait=wait):
+            return Pass(busy=True)
+        counts = Keeper().counts(conn)
+        if counts.learned > counts.cycled:
+            state.count(conn, _cycle(conn, edge, counts, done))
+            _leave_task(conn, edge, f"cycle:{task or _minute(started)}", done, started)
+    return done
+
+
+def fold_table(conn: psycopg.Connection, edge: Edge, *, wait: bool = False) -> bool:
     """Bring the snapshot up to date with its journal; False when another learner is at it."""
     with conn.transaction():
         if not _alone(conn, wait=wait):
             return False
         conn.execute(_SQL["fold"], {"now": edge.clock()})
     return True
+
+
+def _fold(
+    known: fold.Known, events: list[Event], counts: Counts, now: datetime
+) -> tuple[Changes, Counts]:
+    """Fold a batch; what it changed, and the counts after it."""
+    changes = Changes()
+    for place, event in enumerate(events, counts.learned + 1):
+        fold.apply(known, changes, event, place)
+    return changes, replace(
+        counts,
+        version=counts.version + 1,
+        learned=counts.learned + len(events),
+        cycled_at=counts.cycled_at or now,
+        episodes=counts.episodes + changes.standing,
+        updates=counts.updates + changes.updates,
+        correct=counts.correct + changes.correct,
+        unfolded=counts.unfolded + len(changes.journal),
+        folded_at=counts.folded_at or now,
+    )
+
+
+def _cycle(conn: psycopg.Connection, edge: Edge, counts: Counts, done: Pass) -> Counts:
+    turns = cycle.run(conn, edge, counts)
+    done.cycles += 1
+    done.changes.update(name for name, turn in turns.items() if turn.changed)
+    return replace(
+        counts, version=counts.version + 1, cycled=counts.learned, cycled_at=edge.clock()
+    )
 
 
 def _alone(conn: psycopg.Connection, *, wait: bool) -> bool:
@@ -145,36 +228,30 @@ def _alone(conn: psycopg.Connection, *, wait: bool) -> bool:
     return row is not None and bool(row[0])
 
 
-def _count(
-    conn: psycopg.Connection, stats: Mapping[str, object], changes: Changes, now: datetime
-) -> None:
-    """Keep the counts of the service, and fold when it is time."""
-
-    def count(name: str) -> int:
-        return cast("int", stats.get(name, 0))
-
-    unfolded = count("unfolded") + len(changes.journal)
-    counts: dict[str, object] = {
-        "episodes": count("episodes") + changes.standing,
-        "updates": count("updates") + changes.updates,
-        "correctPredictions": count("correctPredictions") + changes.correct,
-        "unfolded": unfolded,
-        "foldedAt": stats.get("foldedAt", now.isoformat()),
-    }
-    conn.execute(_SQL["count"], {"stats": to_json(counts)})
-    if _fold_is_due(unfolded, learn_state.moment(counts["foldedAt"]), now):
-        conn.execute(_SQL["fold"], {"now": now})
-
-
-def _fold_is_due(unfolded: int, folded_at: datetime | None, now: datetime) -> bool:
-    if not unfolded:
+def _cycle_is_due(counts: Counts, now: datetime) -> bool:
+    if counts.learned <= counts.cycled:
         return False
-    return unfolded >= FOLD_UPDATES or folded_at is None or now - folded_at >= FOLD_AFTER
+    return counts.cycled_at is None or now - counts.cycled_at >= cycle.AFTER
 
 
-def _leave_task(conn: psycopg.Connection, edge: Edge, done: Pass, started: datetime) -> None:
+def _fold_is_due(counts: Counts, now: datetime) -> bool:
+    if not counts.unfolded:
+        return False
+    if counts.unfolded >= FOLD_UPDATES or counts.folded_at is None:
+        return True
+    return now - counts.folded_at >= FOLD_AFTER
+
+
+def _minute(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M")
+
+
+def _leave_task(
+    conn: psycopg.Connection, edge: Edge, task: str, done: Pass, started: datetime
+) -> None:
     parameters = {
-        "id": f"learn:{edge.new_id()}",
+        "id": task,
+        "name": task.partition(":")[0],
         "learned": done.learned,
         "skipped": done.skipped,
         "started": started,

@@ -11,8 +11,9 @@ from psycopg import Error
 
 from cynic.base import clock, ids
 from cynic.base.errors import CynicError
-from cynic.flows import counters, learn
+from cynic.flows import bell, counters, learn
 from cynic.flows.edge import Edge, digest_key
+from cynic.flows.learning.state import Keeper
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from cynic.db.connect import Database
 
 POLL_SECONDS = 0.25
+"""How long it sleeps when nothing wakes it."""
+REST_SECONDS = 0.02
+"""Between rounds, so that a stream of single answers is learned in small batches."""
 RETRY_SECONDS = 1.0
 ALIVE_SECONDS = 15.0
 
@@ -61,9 +65,13 @@ class Worker:
 
     def _rounds(self, conn: psycopg.Connection) -> None:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
+        keeper = Keeper()
+        bell.listen(conn)
         while not self._stop.is_set():
             folded = counters.fold(conn, clock.now())
-            learned = learn.tend(conn, edge)
+            learned = learn.tend(conn, edge, keeper)
             self._last_round = time.monotonic()
-            if folded < counters.BATCH_ROWS and learned.taken < learn.BATCH_ROWS:
-                self._stop.wait(POLL_SECONDS)
+            if folded < counters.BATCH_ROWS and not learned.taken:
+                bell.wait(conn, POLL_SECONDS)
+            else:
+                self._stop.wait(REST_SECONDS)

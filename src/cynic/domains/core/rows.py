@@ -64,6 +64,8 @@ class FeedbackRow:
     created_at: datetime
     superseded_at: datetime | None
     """Set when the same user answered otherwise later; NULL marks the answer that counts."""
+    learned_as: int | None
+    """Its place in the order in which answers were learned, from 1; what learning cycles count by. NULL before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,12 @@
 """What an answer means to the loops: who was right, what that is worth, and how it is taken back.
 
 An answer says that a judgment was correct, incorrect or partial. The judgment took a side (it passed the item or it did
-not), and so did each vote. Correct: the side of the judgment is right; incorrect: the other one; partial: neither is, so
-a vote is worth nothing, half a success, and no count of right and wrong moves. An abstention took no side and learns
+not), and so did each vote. Correct: the side of the judgment is right, worth 1, and the other one worth 0; incorrect: the
+other way round; partial: either is worth 0.5, and no count of right and wrong moves. An abstention took no side and learns
 nothing. The score that an answer may carry is not looked at: an answer that contradicts itself counts by its outcome.
 
-Counts are taken back by the same steps backwards. Values of Q-learning are sample means of rewards -1, 0 and 1: the sum
-behind a mean is a whole number, so the mean with one reward exchanged is found exactly.
+Counts are taken back by the same steps backwards. A value of Q-learning that is a sample mean has a sum of halves behind
+it, so the mean with one reward exchanged is found exactly.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 Outcome = Literal["correct", "incorrect", "partial"]
 
-WORTH: Final[dict[Outcome, float]] = {"correct": 1.0, "partial": 0.0, "incorrect": -1.0}
+WORTH: Final[dict[Outcome, float]] = {"correct": 1.0, "partial": 0.5, "incorrect": 0.0}
 """Of the side that the judgment took."""
+EVEN: Final = 0.5
+"""The worth of an answer that takes no side."""
 ANSWERS_MIN: Final = 30
 """Answers of a kind before its calibrated probability is used."""
 DOG_ANSWERS_MIN: Final = 10
@@ -31,9 +33,9 @@ DOG_ANSWERS_MIN: Final = 10
 
 
 def reward(outcome: Outcome, *, with_judgment: bool) -> float:
-    """What a vote on the judgment's side, or on the other one, was worth: 1, 0 or -1."""
+    """What a vote on the judgment's side, or on the other one, was worth: 1, 0.5 or 0."""
     worth = WORTH[outcome]
-    return worth if with_judgment or worth == 0 else -worth
+    return worth if with_judgment else 1 - worth
 
 
 def state_key(context: str | None, task: str | None, item: str) -> str:
@@ -49,8 +51,8 @@ class Tally:
     wrong: int = 0
 
     def plus(self, worth: float, times: int = 1) -> Tally:
-        """One outcome more, or with -1 one less; a worth of 0 counts nothing."""
-        return Tally(self.right + times * (worth > 0), self.wrong + times * (worth < 0))
+        """One outcome more, or with -1 one less; a worth of 0.5 counts nothing."""
+        return Tally(self.right + times * (worth > EVEN), self.wrong + times * (worth < EVEN))
 
     @property
     def answers(self) -> int:
@@ -70,17 +72,20 @@ class Tally:
 
 def taken_back(arm: Arm, worth: float) -> Arm:
     """The arm without one outcome of this worth."""
-    success = (1 + worth) / 2
-    return Arm(alpha=arm.alpha - success, beta=arm.beta - (1 - success))
+    return Arm(alpha=arm.alpha - worth, beta=arm.beta - (1 - worth))
 
 
 def exchanged(
-    table: QTable, state: str, dog: str, former: float, now: float
+    table: QTable, state: str, dog: str, former: float, now: float, initial_weight: float = 0.0
 ) -> tuple[float, float]:
-    """Put the mean with the reward `former` exchanged for `now`; the value before and after. No visit is counted."""
+    """Put the mean with the reward `former` exchanged for `now`; the value before and after. No visit is counted.
+
+    `initial_weight` is that of the step size: as how many rewards the initial value counts.
+    """
     count, before = table.count(state, dog), table.value(state, dog)
     if not count:
         return before, before
-    after = (round(before * count) - former + now) / count
+    weight = count + initial_weight
+    after = (round(2 * before * weight) / 2 - former + now) / weight
     table.values[state][dog] = after
     return before, after

@@ -1,16 +1,12 @@
-"""The loops on one answer after the other, in memory: what they know before, and what each answer changes. Pure."""
+"""The loops that move with every answer, in memory: what they know before, and what each answer changes. Pure."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from cynic.domains.dogs.pack import DOGS
-from cynic.domains.learning import qlearning
-from cynic.domains.learning.answers import WORTH, Tally, exchanged, reward, state_key, taken_back
-from cynic.domains.learning.qlearning import QTable, Step, StepSize
-from cynic.domains.learning.td_tracking import TdTracker
+from cynic.domains.learning.answers import WORTH, Tally, reward, taken_back
 from cynic.domains.learning.thompson import NEW_ARM, Arm
 
 if TYPE_CHECKING:
@@ -18,66 +14,18 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from cynic.domains.learning.answers import Outcome
+    from cynic.flows.learning.answers import Event
+    from cynic.flows.learning.q_learning import QLearning
 
-SAMPLE_MEAN: Final = StepSize()
-DEFAULT_CONTEXT: Final = "general"
 Sides = dict[str, Tally]
 """pass or fail → how often judgments on that side were right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Former:
-    """The answer that another one supersedes."""
-
-    feedback_id: UUID
-    outcome: Outcome
-    applied: bool
-    """Whether it was learned from before this batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One answer with the judgment that it is about."""
-
-    feedback_id: UUID
-    outcome: Outcome
-    judgment_id: str
-    passed: bool
-    """The side the judgment took."""
-    context: str | None
-    task: str | None
-    item: str
-    votes: Sequence[tuple[str, bool]]
-    """Dog, and whether its vote passed the item; abstentions are left out."""
-    former: Former | None
-
-    @property
-    def state(self) -> str:
-        """What Q-learning knows the decision by."""
-        return state_key(self.context, self.task, self.item)
-
-    @property
-    def arms(self) -> str:
-        """Where Thompson's arms of this decision are kept."""
-        return self.context or DEFAULT_CONTEXT
-
-    @property
-    def kind(self) -> str:
-        """What calibration counts together."""
-        return self.context or self.item
-
-    @property
-    def side(self) -> str:
-        """The judgment's side, in a word."""
-        return "pass" if self.passed else "fail"
-
-
 @dataclass(slots=True, kw_only=True)
 class Known:
-    """What the loops know; the parts that a batch needs."""
+    """What the loops know. Of arms and kinds, what was asked for so far."""
 
-    table: QTable
-    tracker: TdTracker
+    q: QLearning
     arms: dict[str, dict[str, Arm]] = field(default_factory=dict[str, dict[str, Arm]])
     dogs: dict[str, Tally] = field(default_factory=dict[str, Tally])
     kinds: dict[str, Sides] = field(default_factory=dict[str, Sides])
@@ -91,7 +39,8 @@ class Changes:
     episodes: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
     dropped: list[str] = field(default_factory=list[str])
     log: list[Mapping[str, object]] = field(default_factory=list["Mapping[str, object]"])
-    applied: set[UUID] = field(default_factory=set["UUID"])
+    places: dict[UUID, int] = field(default_factory=dict["UUID", int])
+    """Answer → its place in the order of learning; also of those that a later one of the batch took back."""
     taken_back: set[UUID] = field(default_factory=set["UUID"])
     touched: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(loop, state) → answers folded."""
@@ -103,27 +52,21 @@ class Changes:
     """The same, of those that say correct."""
 
 
-def new_known(table: QTable | None = None) -> Known:
-    """Loops that know nothing yet, or a table alone."""
-    return Known(table=table or QTable(dogs=DOGS), tracker=TdTracker())
-
-
-def apply(known: Known, changes: Changes, event: Event) -> None:
-    """Fold one answer; what the former one did is taken back if it was learned."""
+def apply(known: Known, changes: Changes, event: Event, place: int) -> None:
+    """Fold one answer, the `place`-th of all; what the former one did is taken back if it was learned."""
     former = _former(changes, event)
     _learn_q(known, changes, event, former)
     _learn_arms(known, changes, event, former)
     _learn_dogs(known, changes, event, former)
     _learn_kind(known, changes, event, former)
     _keep_episode(changes, event)
-    changes.applied.add(event.feedback_id)
+    changes.places[event.feedback_id] = place
     changes.standing += 1
     changes.correct += event.outcome == "correct"
     if former is not None and event.former is not None:
         changes.corrected += 1
         changes.standing -= 1
         changes.correct -= former == "correct"
-        changes.applied.discard(event.former.feedback_id)
         changes.taken_back.add(event.former.feedback_id)
         if changes.episodes.pop(name := _episode(event.former.feedback_id), None) is None:
             changes.dropped.append(name)
@@ -134,32 +77,14 @@ def _former(changes: Changes, event: Event) -> Outcome | None:
     former = event.former
     if former is None or former.feedback_id in changes.taken_back:
         return None
-    return former.outcome if former.applied or former.feedback_id in changes.applied else None
+    return former.outcome if former.applied or former.feedback_id in changes.places else None
 
 
 def _learn_q(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
-    """Sample means of what each dog's votes were worth. A correction is journaled without target and reward."""
-    state = event.state
-    moved: dict[str, float] = {}
-    for dog, side in event.votes:
-        now = reward(event.outcome, with_judgment=side == event.passed)
-        if former is not None:
-            was = reward(former, with_judgment=side == event.passed)
-            before, after = exchanged(known.table, state, dog, was, now)
-            row = (state, dog, after - before, None, False, after, None, None)
-        else:
-            step = Step(state=state, dog=dog, reward=now)
-            learned = qlearning.learn(known.table, step, step_size=SAMPLE_MEAN)
-            before, after = learned.before, learned.after
-            seen = known.tracker.update(learned.td_error)
-            row = (
-                *(state, dog, learned.td_error, seen.rolling_abs_mean),
-                *(seen.converged is True, after, learned.target, now),
-            )
-            changes.updates += 1
-        changes.journal.append(row)
-        moved[dog] = after - before
-    _log(changes, event, former, "q-learning", moved, {"state": state})
+    moved = known.q.learn(event, former)
+    changes.journal.extend(moved.journal)
+    changes.updates += moved.updates
+    _log(changes, event, former, "q-learning", moved.changes, {"state": event.state})
 
 
 def _learn_arms(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
@@ -170,7 +95,7 @@ def _learn_arms(known: Known, changes: Changes, event: Event, former: Outcome | 
         if former is not None:
             arm = taken_back(arm, reward(former, with_judgment=side == event.passed))
         now = reward(event.outcome, with_judgment=side == event.passed)
-        arms[dog] = arm = arm.after((1 + now) / 2)
+        arms[dog] = arm = arm.after(now)
         moved[dog] = arm.alpha / (arm.alpha + arm.beta) - before.alpha / (
             before.alpha + before.beta
         )
@@ -251,7 +176,7 @@ def _log(  # the parts of a row
             "loop": loop,
             "event": "feedback" if former is None else "correction",
             "judgment_id": event.judgment_id,
-            "value": WORTH[event.outcome],
+            "value": 2 * WORTH[event.outcome] - 1,
             "action": event.outcome,
             "delta": math.fsum(moved.values()) / len(moved),
             "metadata": {"feedbackId": str(event.feedback_id), "changes": dict(moved), **where},

@@ -1,0 +1,1 @@
+"""What was learned: `status` shows the eleven loops, `calibration` how well probabilities agree with what came true."""

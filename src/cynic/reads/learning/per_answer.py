@@ -1,0 +1,118 @@
+"""The loops that move with every answer: Q-learning, Thompson's arms, the dogs' votes, the kinds of judgment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, LiteralString, cast
+
+from cynic.db import sqlfile
+from cynic.domains.learning import td_tracking
+from cynic.domains.learning.answers import ANSWERS_MIN, DOG_ANSWERS_MIN, Tally
+from cynic.domains.learning.thompson import Arm, exploration, maturity
+from cynic.reads.learning.shown import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+STATES_MAX: Final = 20
+"""Contexts or kinds that are shown of a loop; those with the most answers."""
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("per_answer.sql")))
+_State = tuple[str, "Mapping[str, Mapping[str, float]]"]
+
+
+def q_learning(conn: psycopg.Connection) -> Shown:
+    """The values of the dogs in each state, and whether they have come to rest."""
+    row = conn.execute(_SQL["q_state"]).fetchone()
+    stats, rate, states = row or ({}, None, 0)
+    window = [
+        cast("float", one[0])
+        for one in conn.execute(_SQL["td_errors"], {"limit": td_tracking.UPDATES_MIN})
+    ]
+    seen = td_tracking.summary(window)
+    updates = int(stats.get("updates", 0))
+    return Shown(
+        data=updates,
+        needed=td_tracking.UPDATES_MIN,
+        detail={
+            "states": states,
+            "episodes": int(stats.get("episodes", 0)),
+            "exploration_rate": None if rate is None else float(rate),
+            "mean_abs_td_error": seen.rolling_abs_mean,
+            "mean_td_error": seen.signed_mean,
+            "converged": seen.converged,
+        },
+    )
+
+
+def thompson(conn: psycopg.Connection) -> Shown:
+    """The Beta arms of the dogs in each context."""
+    states, answers = _states(conn, "thompson")
+    arms = {
+        context: {dog: Arm(**arm) for dog, arm in weights.items()} for context, weights in states
+    }
+    contexts = {
+        context: {
+            "maturity": maturity(row),
+            "exploration": exploration(row),
+            "dogs": {dog: {"mean": arm.mean, "answers": arm.pulls} for dog, arm in row.items()},
+        }
+        for context, row in arms.items()
+    }
+    return Shown(data=answers, needed=ANSWERS_MIN, detail={"contexts": contexts})
+
+
+def dog_votes(conn: psycopg.Connection) -> Shown:
+    """How often each dog's side was right, and what its votes weigh."""
+    states, _ = _states(conn, "dog-votes")
+    tallies = {dog: _tally(counts) for _, weights in states for dog, counts in weights.items()}
+    most = max((tally.answers for tally in tallies.values()), default=0)
+    dogs = {
+        dog: {
+            "right": tally.right,
+            "wrong": tally.wrong,
+            "weight": round(tally.weight, 6) if tally.answers >= DOG_ANSWERS_MIN else None,
+        }
+        for dog, tally in sorted(tallies.items())
+    }
+    return Shown(
+        data=most,
+        needed=DOG_ANSWERS_MIN,
+        acts_on="the weights of the votes",
+        detail={"dogs": dogs},
+    )
+
+
+def kinds(conn: psycopg.Connection) -> Shown:
+    """How often judgments of each kind and side were right."""
+    states, answers = _states(conn, "calibration")
+    most = 0
+    found: dict[str, dict[str, object]] = {}
+    for kind, sides in states:
+        for side, counts in sides.items():
+            tally = _tally(counts)
+            most = max(most, tally.answers)
+            enough = tally.answers >= ANSWERS_MIN
+            found.setdefault(kind, {})[side] = {
+                "right": tally.right,
+                "wrong": tally.wrong,
+                "probability": round(tally.mean, 6) if enough else None,
+            }
+    return Shown(
+        data=most,
+        needed=ANSWERS_MIN,
+        acts_on="the confidence of judgments that come without one",
+        detail={"answers": answers, "kinds": found},
+    )
+
+
+def _states(conn: psycopg.Connection, loop: str) -> tuple[list[_State], int]:
+    """The states of a loop with the most answers, and how many answers it has in all."""
+    rows = conn.execute(_SQL["states"], {"loop": loop, "limit": STATES_MAX}).fetchall()
+    return [(state, weights) for state, weights, _ in rows], int(rows[0][2]) if rows else 0
+
+
+def _tally(counts: Mapping[str, float]) -> Tally:
+    return Tally(int(counts["right"]), int(counts["wrong"]))

@@ -1,0 +1,68 @@
+"""What the eleven learning loops know. Nothing is made up.
+
+A loop that is not built says so. A built one that has seen too little says how much it has seen of how much it needs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, LiteralString, cast
+
+from cynic.db import sqlfile
+from cynic.reads.learning import per_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import psycopg
+
+    from cynic.reads.learning.shown import Shown
+
+LOOPS: Final = (
+    "thompson",
+    "dog-votes",
+    "q-learning",
+    "calibration",
+    "residual",
+    "emergence",
+    "ewc",
+    "dpo",
+    "sona",
+    "behavior",
+    "meta-cognition",
+)
+SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
+    "thompson": per_answer.thompson,
+    "dog-votes": per_answer.dog_votes,
+    "q-learning": per_answer.q_learning,
+    "calibration": per_answer.kinds,
+}
+NOT_BUILT: Final = "not built yet"
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("status.sql")))
+
+
+def status(conn: psycopg.Connection) -> dict[str, object]:
+    """All eleven loops by their names, and how many signals wait to be learned from."""
+    row = conn.execute(_SQL["waiting"]).fetchone()
+    last = _last_changes(conn)
+    loops = [
+        {"loop": name, **SHOWN[name](conn).document(), "last_change": last.get(name)}
+        if name in SHOWN
+        else {"loop": name, "state": NOT_BUILT}
+        for name in LOOPS
+    ]
+    return {"waiting": 0 if row is None else row[0], "loops": loops}
+
+
+def _last_changes(conn: psycopg.Connection) -> dict[str, dict[str, object]]:
+    rows = conn.execute(_SQL["last_changes"], {"loops": list(SHOWN)})
+    return {
+        loop: {
+            "at": at.isoformat(),
+            "judgment_id": judgment_id,
+            "event": event,
+            "mean_change": None if delta is None else float(delta),
+        }
+        for loop, at, judgment_id, event, delta in rows
+    }

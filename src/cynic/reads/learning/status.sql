@@ -1,0 +1,18 @@
+-- What the learning loops know.
+
+-- name: waiting
+-- How many signals wait to be learned from.
+SELECT count(*) FROM ops_learning_queue;
+
+-- name: last_changes
+-- Behind the index on (loop_type, timestamp): the newest moment first, and then the last of the rows that share it.
+SELECT g.loop, e.timestamp, e.judgment_id, e.event_type, e.weight_delta
+FROM unnest(%(loops)s::text[]) AS g (loop)
+CROSS JOIN LATERAL (
+    SELECT x.timestamp, x.judgment_id, x.event_type, x.weight_delta
+    FROM learning_events AS x
+    WHERE x.loop_type = g.loop
+      AND x.timestamp = (SELECT max(y.timestamp) FROM learning_events AS y WHERE y.loop_type = g.loop)
+    ORDER BY x.id DESC
+    LIMIT 1
+) AS e;
