@@ -133,7 +133,11 @@ class Memory:
     def learn(self) -> Pass:
         """Learn from all feedback that waits, and say what changed. The worker does this by itself."""
         with self.connection() as conn:
-            return learn.run(conn, self.edge(conn))
+            edge = self.edge(conn)
+            done = learn.run(conn, edge)
+        if edge.learned is not None:
+            edge.learned.look_again()
+        return done
 
     def calibration(self, *, days: int = DAYS_DEFAULT) -> dict[str, object]:
         """How well the probabilities of the last days agree with what came true; None where there are no data."""

@@ -62,6 +62,7 @@ class LazyGroup(click.Group):
         ),
         "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
         "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
+        "demo": ("cynic.cli.demo:demo", "See on data what cynic does."),
         "doctor": (
             "cynic.cli.doctor:doctor",
             "Look at everything cynic needs and say what is wrong.",

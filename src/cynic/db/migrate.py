@@ -131,6 +131,20 @@ def use_schema(conn: psycopg.Connection, schema: str | None) -> str:
     return schema
 
 
+class SchemaInUseError(CynicError):
+    """The schema holds what others need."""
+
+    code = "schema-in-use"
+
+
+def drop_schema(conn: psycopg.Connection, schema: str) -> None:
+    """Remove a schema and all that is in it; refused where the vector extension lives, on which other schemas rest."""
+    row = conn.execute(statement("extension_schema")).fetchone()
+    if row is not None and row[0] == schema:
+        raise SchemaInUseError(f"the vector extension lives in {schema}, so it stays")
+    conn.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
 class Migrator:
     """Migrates one schema of one database over one connection of its own, in autocommit mode.
 

@@ -68,6 +68,10 @@ class LearnedSource:
                 self._lock.release()
         return self._learned
 
+    def look_again(self) -> None:
+        """Look at the next question, however short ago the last look was: something was learned just now."""
+        self._looked_at = None
+
     def _refresh(self, conn: psycopg.Connection) -> None:
         rows = conn.execute(_SQL["learned"], {"seen": self._seen}).fetchall()
         seen = None if rows[0][0] is None else int(rows[0][0])

@@ -1,0 +1,96 @@
+"""`cynic demo learning`: a data set replayed, and what is drawn of it."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import pytest
+
+from cynic.demo import dataset, pictures
+from cynic.demo.dataset import BadDataSetError
+from cynic.demo.replay import Replayed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from collections.abc import Callable
+
+    from conftest import Done
+
+HEAD = "task,context,score:red,score:blue\n"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "data.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def tasks(count: int) -> str:
+    rng = random.Random(0)
+    rows = [
+        f"{number},{'a b<&>'[number % 2 :]},{int(rng.random() < 0.8)},{int(rng.random() < 0.3)}"
+        for number in range(count)
+    ]
+    return HEAD + "\n".join(rows) + "\n"
+
+
+def test_a_data_set_is_replayed_learned_from_and_drawn(cynic: Callable[..., Done], fresh_database: str, tmp_path: Path) -> None:
+    data = written(tmp_path, tasks(240))
+    out = tmp_path / "pictures"
+    where = {"CYNIC_DATABASE_URL": fresh_database}
+
+    def replayed() -> dict[str, Any]:
+        done = cynic("demo", "learning", str(data), "--out", str(out), "--json", **where)
+        return json.loads(done.out)
+
+    found = replayed()
+    assert found["tasks"] == found["learned"]["learned"] == 240
+    assert found["stands_for"] == {"CYNIC": "red", "Analyst": "blue"}
+    assert found["earned"] > found["blind"] + 0.1, "the better one was chosen more often"
+    assert found["learned"]["q_updates"] == 240
+    assert found["calibration"]["n"] == 240
+    for name in ("calibration", "routing", "learned"):
+        drawn = ElementTree.parse(out / f"{name}.svg")  # noqa: S314  # our own file
+        assert drawn.getroot().tag.endswith("svg")
+    assert "b&lt;&amp;&gt;" in (out / "routing.svg").read_text()
+    assert replayed()["earned"] == found["earned"], "the same data and seed, the same replay"
+    assert cynic("--schema", "cynic_demo", "learn", "status", **where).code == 0
+    assert json.loads(cynic("judgments", "--json", **where).out)["judgments"] == [], "own records"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no column context"),
+        ("context,score:red\nx,1\n", "a pack takes 2 to 11"),
+        (HEAD, "no tasks"),
+        (HEAD + "1,x,1,nan\n", "score:blue lies in"),
+        (HEAD + "1,x,1,\n", "score:blue is no number"),
+        (HEAD + "1,x,1,1.5\n", "lies in [0, 1]"),
+        (HEAD + "1,,1,1\n", "line 2: a context"),
+        ("context,score:a,score:a\nx,1,1\n", "names a column twice"),
+        ("context,score:a,score:b,dim:NOISE\nx,1,1,3\n", "no dimension"),
+    ],
+)
+def test_a_file_that_is_no_data_set_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(BadDataSetError) as caught:
+        dataset.read(written(tmp_path, text))
+    assert says in str(caught.value)
+
+
+def test_the_generated_data_are_the_same_each_time_and_have_something_to_find() -> None:
+    found = dataset.generated()
+    assert found == dataset.generated()
+    assert found.best_mean() > found.random_mean() + 0.1
+
+
+def test_the_moving_mean_is_that_of_each_window() -> None:
+    rewards = [float(number % 3) for number in range(60)]
+    means = pictures.moving_mean(rewards)
+    assert means == pytest.approx([sum(rewards[at : at + 25]) / 25 for at in range(36)])
+    assert pictures.moving_mean([1.0]) == [1.0]
+    assert Replayed(rewards=[0.0, 0.0, 0.0, 1.0]).mean(0.25) == 1
