@@ -12,6 +12,7 @@ from benchmarks import (
     judge,
     learning_control,
     learning_judgement,
+    learning_visible,
     migrations,
     over_http,
     pack,
@@ -39,6 +40,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "pack": pack.run,
     "learning-judgement": learning_judgement.run,
     "learning-control": learning_control.run,
+    "learning-visible": learning_visible.run,
 }
 
 

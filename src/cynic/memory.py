@@ -21,7 +21,7 @@ from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import psycopg
@@ -130,11 +130,14 @@ class Memory:
         with self.connection() as conn:
             return judgments.page(conn, chosen, limit=limit, cursor=cursor)
 
-    def learn(self) -> Pass:
-        """Learn from all feedback that waits, and say what changed. The worker does this by itself."""
+    def learn(self, *, progress: Callable[[int], object] | None = None) -> Pass:
+        """Learn from all feedback that waits, and say what changed. The worker does this by itself.
+
+        `progress` is told how many answers were taken so far.
+        """
         with self.connection() as conn:
             edge = self.edge(conn)
-            done = learn.run(conn, edge)
+            done = learn.run(conn, edge, progress=progress)
         if edge.learned is not None:
             edge.learned.look_again()
         return done

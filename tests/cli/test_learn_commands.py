@@ -29,7 +29,7 @@ def test_learn_says_what_changed_and_what_is_known(
     done = cynic("--database", fresh_database, "learn", "run")
     assert done.code == 0, done.err
     assert done.out.splitlines() == [
-        "1 answers learned, 0 of them took a former one back; 0 skipped",
+        "1 answers learned, 0 of them took a former one back; 0 skipped; 1 cycles",
         "         1  calibration",
         "         1  dog-votes",
         "         1  q-learning",

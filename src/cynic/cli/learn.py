@@ -6,7 +6,7 @@ from typing import cast
 
 import click
 
-from cynic.cli.context import emit, json_option, open_memory, schema_option
+from cynic.cli.context import FileProgress, emit, json_option, open_memory, schema_option
 from cynic.cli.main import LazyGroup
 
 
@@ -26,14 +26,17 @@ def learn() -> None:
 @json_option
 def run(*, schema: str | None, as_json: bool) -> None:
     """Learn from all feedback that waits, and say what changed."""
+    progress = FileProgress("learning")
     with open_memory(schema) as memory:
-        done = memory.learn()
+        waiting = cast("int", memory.learning()["waiting"])
+        done = memory.learn(progress=lambda taken: progress(taken, max(taken, waiting), ""))
+        progress.close()
     if as_json:
         emit(done.document())
         return
     click.echo(
         f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
-        f"{done.skipped} skipped"
+        f"{done.skipped} skipped; {done.cycles} cycles"
     )
     for loop, answers in sorted(done.changes.items()):
         click.echo(f"{answers:>10}  {loop}")
