@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -14,9 +14,8 @@ from cynic.demo.dataset import BadDataSetError
 from cynic.demo.replay import Replayed
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from collections.abc import Callable
+    from pathlib import Path
 
     from conftest import Done
 
@@ -38,7 +37,9 @@ def tasks(count: int) -> str:
     return HEAD + "\n".join(rows) + "\n"
 
 
-def test_a_data_set_is_replayed_learned_from_and_drawn(cynic: Callable[..., Done], fresh_database: str, tmp_path: Path) -> None:
+def test_a_data_set_is_replayed_learned_from_and_drawn(
+    cynic: Callable[..., Done], fresh_database: str, tmp_path: Path
+) -> None:
     data = written(tmp_path, tasks(240))
     out = tmp_path / "pictures"
     where = {"CYNIC_DATABASE_URL": fresh_database}
@@ -54,7 +55,7 @@ def test_a_data_set_is_replayed_learned_from_and_drawn(cynic: Callable[..., Done
     assert found["learned"]["q_updates"] == 240
     assert found["calibration"]["n"] == 240
     for name in ("calibration", "routing", "learned"):
-        drawn = ElementTree.parse(out / f"{name}.svg")  # noqa: S314  # our own file
+        drawn = ET.parse(out / f"{name}.svg")
         assert drawn.getroot().tag.endswith("svg")
     assert "b&lt;&amp;&gt;" in (out / "routing.svg").read_text()
     assert replayed()["earned"] == found["earned"], "the same data and seed, the same replay"

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
-import pytest
 
 from cynic.flows import bell
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    import pytest
 
 PATIENCE_SECONDS = 20.0
 
@@ -57,7 +58,7 @@ def test_stopping_tells_what_was_rung_and_ends_when_nobody_ever_rang(fresh_datab
 
 
 def test_a_database_that_is_gone_is_no_error_of_the_writer(
-    fresh_database: str, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     @contextmanager
     def connection() -> Generator[psycopg.Connection]:

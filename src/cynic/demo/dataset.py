@@ -100,7 +100,9 @@ def read(path: Path) -> DataSet:
             where = f"{path}, line {reader.line_num}"
             context = (row["context"] or "").strip()
             if not context or len(context) > CONTEXT_CHARACTERS_MAX:
-                raise BadDataSetError(f"{where}: a context has 1 to {CONTEXT_CHARACTERS_MAX} characters")
+                raise BadDataSetError(
+                    f"{where}: a context has 1 to {CONTEXT_CHARACTERS_MAX} characters"
+                )
             tasks.append(
                 Task(
                     context=context,
