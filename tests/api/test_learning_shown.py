@@ -41,6 +41,7 @@ def test_nothing_learned_shows_as_nothing(client: Client) -> None:
         "curve": [],
         "ece": None,
         "brier": None,
+        "recalibration": None,
     }
     assert client.get("/api/v1/calibration", params={"days": 91}).status_code == 422
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import pytest
 from mortal import Mortal
 
+from cynic.base.clock import now
 from cynic.flows import learn, record, submission
 from cynic.flows.edge import Edge
 from cynic.flows.learned import LearnedSource
@@ -17,7 +18,7 @@ from cynic.reads.learning.status import LOOPS, status
 if TYPE_CHECKING:
     import psycopg
 
-    from conftest import Judge, Say
+    from conftest import Judge, MovableClock, Say
 
 
 def one(conn: psycopg.Connection, query: LiteralString) -> Any:
@@ -125,6 +126,7 @@ def test_nothing_measured_is_none_and_what_is_not_built_says_so(
         "curve": [],
         "ece": None,
         "brier": None,
+        "recalibration": None,
     }
     with pytest.raises(BadWindowError):
         calibration(conn, days=91)
@@ -136,3 +138,20 @@ def test_nothing_measured_is_none_and_what_is_not_built_says_so(
     assert shown["loops"][1]["state"] == "not enough data yet (1 of 10)"
     assert shown["loops"][1]["detail"]["dogs"]["Sage"] == {"right": 1, "wrong": 0, "weight": None}
     assert shown["loops"][1]["last_change"]["event"] == "feedback"
+
+
+def test_overconfident_writers_are_shown_the_map_that_would_mend_it(
+    conn: psycopg.Connection, judge: Judge, say: Say, clock: MovableClock
+) -> None:
+    clock.moment = now()
+    for number in range(200):
+        sure = number % 2 == 0
+        judged = judge(probability=0.99 if sure else 0.9)
+        # Said 0.99, true 3 of 4 times; said 0.9, true every other time.
+        right = number % 8 != 0 if sure else number % 4 == 1
+        say(judged.judgment_id, "correct" if right else "incorrect")
+    found: Any = calibration(conn)["recalibration"]
+    assert (found["fitted_on"], found["judged_on"]) == (123, 77)
+    assert found["map"]["method"] == "platt"
+    assert found["ece_before"] > 0.2
+    assert found["ece_after"] < 0.1

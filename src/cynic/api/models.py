@@ -288,6 +288,17 @@ class BrierShown(BaseModel):
     skill: float | None
 
 
+class RecalibrationShown(BaseModel):
+    """A map of probabilities, fitted on the older 61.8 % of the answers, that did better on the later ones."""
+
+    fitted_on: int
+    judged_on: int
+    ece_before: float
+    ece_after: float
+    map: dict[str, Any]
+    """{method: platt, slope, intercept} on the logit, or {method: isotonic, xs, values}."""
+
+
 class CalibrationShown(BaseModel):
     """How well probabilities agree with what came true; null where there are no data."""
 
@@ -296,6 +307,7 @@ class CalibrationShown(BaseModel):
     curve: list[CalibrationBin]
     ece: ExpectedError | None
     brier: BrierShown | None
+    recalibration: RecalibrationShown | None
 
 
 class RelationLine(BaseModel):

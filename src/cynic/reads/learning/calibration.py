@@ -14,9 +14,10 @@ from cynic.db import sqlfile
 from cynic.domains.learning import brier
 from cynic.domains.learning.calibration import Scored, scored, unscaled
 from cynic.domains.learning.calibration import calibration as calibrated
+from cynic.domains.learning.recalibration import document, recalibrated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -41,9 +42,10 @@ def calibration(conn: psycopg.Connection, *, days: int = DAYS_DEFAULT) -> dict[s
     if not 1 <= days <= DAYS_MAX:
         raise BadWindowError(f"predictions of 1 to {DAYS_MAX} days are kept, not of {days}")
     window = {"since": _since(days), "limit": ROWS_MAX}
-    rows = [scored(*row) for row in conn.execute(_SQL["tracked"], window)]
+    tracked = [scored(*row) for row in conn.execute(_SQL["tracked"], window)]
+    rows = [row for row in tracked if row is not None]
     # The same rows give the same interval: the generator begins anew each time.
-    found = calibrated([row for row in rows if row is not None], random.Random(0))  # noqa: S311
+    found = calibrated(rows, random.Random(0))  # noqa: S311
     predictions = conn.execute(_SQL["predictions"], window)
     parts = brier.corp([Scored(unscaled(p), actual == 1) for p, actual in predictions])
     return {
@@ -54,6 +56,21 @@ def calibration(conn: psycopg.Connection, *, days: int = DAYS_DEFAULT) -> dict[s
         if found is None
         else {"value": found.ece, "low": found.ece_low, "high": found.ece_high, "n": found.n},
         "brier": None if parts is None else asdict(parts) | {"skill": parts.skill},
+        "recalibration": _recalibration(rows[::-1]),
+    }
+
+
+def _recalibration(in_time_order: Sequence[Scored]) -> dict[str, object] | None:
+    """The map that would make later probabilities agree better; None when none fitted on older ones does."""
+    found = recalibrated(in_time_order)
+    if found is None:
+        return None
+    return {
+        "fitted_on": found.fitted_rows,
+        "judged_on": found.judged_rows,
+        "ece_before": found.ece_before,
+        "ece_after": found.ece_after,
+        "map": document(found.map),
     }
 
 
