@@ -32,7 +32,7 @@ TAGS = {
     "html", "head", "meta", "title", "link", "style", "body", "a", "header", "svg", "circle", "path", "line", "rect",
     "text", "p", "span", "main", "nav", "h1", "h2", "h3", "dl", "div", "dt", "dd", "time", "bdi", "section", "small",
     "pre", "ul", "li", "b", "s", "footer", "form", "label", "select", "option", "input", "button", "table", "caption",
-    "thead", "tbody", "tr", "th", "td", "code", "ol", "details", "summary",
+    "thead", "tbody", "figure", "tr", "th", "td", "code", "ol", "details", "summary",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
-from cynic.web import pages, session_pages
+from cynic.web import learning_pages, pages, session_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -73,6 +73,7 @@ def create_app(
     app.include_router(tables.router)
     app.include_router(pages.router)
     app.include_router(session_pages.router)
+    app.include_router(learning_pages.router)
     problems.install(app)
     app.add_middleware(Authentication, env_keys=env_keys, always=open_to_network)
     app.add_middleware(Limits)

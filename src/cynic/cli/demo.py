@@ -145,12 +145,13 @@ def _document(memory: Memory, found: DataSet, done: Replayed) -> dict[str, Any]:
 
 def _draw(memory: Memory, found: DataSet, done: Replayed, out: Path) -> list[Path]:
     from cynic.demo import pictures
+    from cynic.drawing import reliability
     from cynic.reads.learning.values import routing
 
     with memory.connection() as conn:
         weights = routing(conn)
     drawn = {
-        "calibration.svg": pictures.calibration(memory.calibration()),
+        "calibration.svg": reliability.calibration(memory.calibration()),
         "routing.svg": pictures.routing(found, weights, done),
         "learned.svg": pictures.learned(found, done, memory.learning()),
     }
