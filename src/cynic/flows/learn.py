@@ -139,7 +139,7 @@ def learn(
         if not _alone(conn, wait=wait):
             return Pass(busy=True)
         counts = keeper.counts(conn)
-        room = cycle.ANSWERS - (counts.learned - counts.cycled)
+        room = max(1, cycle.ANSWERS - (counts.learned - counts.cycled))
         taken = conn.execute(_SQL["take"], {"limit": min(limit, room)}).fetchall()
         ids = answers.taken(taken)
         if not ids:

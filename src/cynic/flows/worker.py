@@ -62,6 +62,9 @@ class Worker:
             except (CynicError, Error):
                 _LOG.warning("the worker lost the database and tries again", exc_info=True)
                 self._stop.wait(RETRY_SECONDS)
+            except Exception:  # noqa: BLE001  # a fault of ours in one task must not end the others for good
+                _LOG.exception("the worker met a fault and tries again")
+                self._stop.wait(RETRY_SECONDS)
 
     def _rounds(self, conn: psycopg.Connection) -> None:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))

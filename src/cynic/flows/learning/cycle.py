@@ -6,12 +6,16 @@ have come; in either case in a transaction that learns. It sees the answers sinc
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, LiteralString, Protocol, cast
 
+from psycopg import DataError, IntegrityError
+
+from cynic.base.errors import CynicError
 from cynic.db import sqlfile
 from cynic.domains.core.dimensions import UNNAMEABLE
 from cynic.flows.edge import to_json
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 
 ANSWERS: Final = 200
 AFTER: Final = timedelta(minutes=10)
+ERROR_CHARACTERS_MAX: Final = 500
 
+_LOG = logging.getLogger(__name__)
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("cycle.sql")))
 
 
@@ -193,7 +199,6 @@ def run(
     conn: psycopg.Connection,
     edge: Edge,
     counts: state.Counts,
-    loops: Mapping[str, Loop] = LOOPS,
 ) -> dict[str, Turn]:
     """Run every loop once over the answers since the last cycle, and leave a row of learning_cycles."""
     now = edge.clock()
@@ -206,11 +211,24 @@ def run(
         until=counts.learned,
         answers=answered(conn, counts.cycled, counts.learned),
     )
-    turns = {name: loop(cycle) for name, loop in loops.items()}
+    turns = {name: _turn(cycle, name, loop) for name, loop in LOOPS.items()}
     if cycle.events:
         state.log(conn, cycle.events, now)
     _leave_row(cycle, turns, edge.clock())
     return turns
+
+
+def _turn(cycle: Cycle, name: str, loop: Loop) -> Turn:
+    """One loop's turn; data that it cannot take leave what it knew as it was, an event that says so, and the others alone."""
+    before = len(cycle.events)
+    try:
+        with cycle.conn.transaction():
+            return loop(cycle)
+    except (CynicError, DataError, IntegrityError) as error:
+        _LOG.warning("the loop %s could not take its turn", name, exc_info=True)
+        del cycle.events[before:]
+        cycle.log(name, "failed", action=str(error)[:ERROR_CHARACTERS_MAX])
+        return Turn()
 
 
 def _leave_row(cycle: Cycle, turns: Mapping[str, Turn], ended: datetime) -> None:
