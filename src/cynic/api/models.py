@@ -272,8 +272,8 @@ class ExpectedError(BaseModel):
     """The expected calibration error with its 95 % interval; biased upwards while n is small."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 
