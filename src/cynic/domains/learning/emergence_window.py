@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cynic.domains.learning.emergence import Source
 
 COUNTED_MAX: Final = 400
-SETS_COMPARED_MAX: Final = 144
+SETS_COMPARED_MAX: Final = 55
 """Of one window, the surest; whatever is less sure than so many is looked at when it is surer."""
 BUCKET_DAYS: Final = 5
 BUCKETS: Final = 6
@@ -102,7 +102,7 @@ class Window:
         found: list[Mined] = []
         for one in ordered[:SETS_COMPARED_MAX]:
             if len(found) < PATTERNS_A_CATEGORY_MAX and not any(
-                similar(one.mask, other) for other in taken
+                one.mask & other and similar(one.mask, other) for other in taken
             ):
                 found.append(one)
                 taken.append(one.mask)

@@ -39,7 +39,7 @@ WINDOW_ANSWERS: Final = 200
 HIGH_FROM: Final = 80.0
 DIMENSIONS_TAGGED: Final = 3
 """Of the low, and of the high ones."""
-WRITTEN_FROM: Final = 0.01
+WRITTEN_FROM: Final = 0.02
 """A pattern's row is written again when its confidence has moved by so much."""
 SETTLED_BELOW: Final = 0.02
 OUTCOMES_SURE: Final = 0.309
@@ -197,7 +197,9 @@ def _merge(category: Category, masks: dict[str, int], work: Work) -> None:
 
 
 def _mine(category: Category, window: Window, masks: dict[str, int], begin: int) -> None:
-    for one in window.mined(masks.values()):
+    # A full category takes one newcomer a cycle: what a few judgments say for sure is mostly chance.
+    room = max(1, PATTERNS_A_CATEGORY_MAX - len(category.patterns))
+    for one in window.mined(masks.values())[:room]:
         pattern = Counted(category=category.name, tags=one.tags, since=begin)
         if pattern.key not in category.patterns:
             pattern.sighted(_at(window.sources, one.mask))
