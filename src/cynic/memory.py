@@ -14,7 +14,7 @@ from cynic.db.migrate import Migrator, use_schema
 from cynic.flows import counters, feedback, learn, record, submission
 from cynic.flows.bell import Bell
 from cynic.flows.edge import Edge, digest_key
-from cynic.flows.learned import LearnedSource
+from cynic.flows.learned import NOTHING, LearnedSource
 from cynic.reads import judgments, session, sessions
 from cynic.reads.learning.calibration import DAYS_DEFAULT, calibration
 from cynic.reads.learning.status import status
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.base.errors import CynicError
+    from cynic.domains.core.dimensions import Placed
     from cynic.flows.feedback import Answered
     from cynic.flows.learn import Pass
     from cynic.flows.record import Recorded
@@ -61,7 +62,7 @@ class Memory:
         Returned means committed. Raises `InvalidFieldError` naming the field, `JudgmentDiffersError` when the
         `judgment_id` is another judgment's, `ForeignSessionError` when the session is another user's.
         """
-        return self.record(submission.read_judgment(fields))
+        return self.record(submission.read_judgment(fields, self.added_dimensions))
 
     def record(
         self, given: submission.Submission, *, key: str | None = None, caller: str = ""
@@ -79,10 +80,16 @@ class Memory:
         read: list[submission.Submission | CynicError] = []
         for document in documents:
             try:
-                read.append(submission.read_judgment(dict(document)))
+                read.append(submission.read_judgment(dict(document), self.added_dimensions))
             except submission.InvalidFieldError as error:
                 read.append(error)
         return self.record_many(read)
+
+    def added_dimensions(self) -> Mapping[str, Placed]:
+        """The dimensions that the dogs added and that may be judged, at most a second old."""
+        with self.connection() as conn:
+            learned = self.edge(conn).learned
+            return NOTHING.dimensions if learned is None else learned.current(conn).dimensions
 
     def record_many(
         self, read: Sequence[submission.Submission | CynicError]

@@ -34,7 +34,7 @@ def test_nothing_learned_shows_as_nothing(client: Client) -> None:
         *("thompson", "dog-votes", "q-learning", "calibration", "residual", "emergence"),
         *("ewc", "dpo", "sona", "behavior", "meta-cognition"),
     ]
-    assert {loop["state"] for loop in found["loops"][4:]} == {"not built yet"}
+    assert {loop["state"] for loop in found["loops"][6:]} == {"not built yet"}
     assert client.get("/api/v1/calibration").json() == {
         "days": 30,
         "n": 0,
@@ -65,6 +65,7 @@ def test_feedback_shows_and_the_changed_mind_replaces_it(client: Client) -> None
         [{"bucket": 7, "count": 1, "mean_p": 0.75, "hit_rate": 0.0, "gap": 0.75}],
     )
     assert shown["ece"]["value"] == pytest.approx(0.75)
+    assert (shown["ece"]["low"], shown["ece"]["high"]) == (None, None), "one row has no interval"
     assert shown["brier"]["score"] == pytest.approx(0.5625)
     assert shown["brier"]["skill"] is None
 

@@ -113,7 +113,7 @@ async def feedback(request: Request, judgment_id: str) -> JSONResponse:
 
 
 def _judge(memory: Memory, body: bytes, key: str | None, caller: str) -> JSONResponse:
-    given = submission.read_judgment(submission.loads(body))
+    given = submission.read_judgment(submission.loads(body), memory.added_dimensions)
     if key is not None and given.judgment_id is not None:
         raise InvalidFieldError(
             "Idempotency-Key", "stands for the judgment_id; give one of the two, not both"
@@ -122,7 +122,7 @@ def _judge(memory: Memory, body: bytes, key: str | None, caller: str) -> JSONRes
 
 
 def _judge_many(memory: Memory, body: bytes, lines: bool) -> JSONResponse:  # noqa: FBT001
-    read = list(_read_lines(body) if lines else _read_array(body))
+    read = list(_read_lines(memory, body) if lines else _read_array(memory, body))
     if len(read) > BATCH_ROWS_MAX:
         raise TooLargeError(f"{len(read)} judgments; at most {BATCH_ROWS_MAX} are taken at once")
     stored: list[dict[str, object]] = []
@@ -144,31 +144,31 @@ def _judge_many(memory: Memory, body: bytes, lines: bool) -> JSONResponse:  # no
     return JSONResponse({"stored": new, "judgments": stored, "rejected": rejected})
 
 
-def _read_array(body: bytes) -> list[submission.Submission | CynicError]:
+def _read_array(memory: Memory, body: bytes) -> list[submission.Submission | CynicError]:
     document = submission.loads(body)
     if not isinstance(document, list):
         raise submission.MalformedJsonError(
             "a batch is an array of judgments",
             hint="send lines of JSON as application/x-ndjson",
         )
-    return [_read(one) for one in cast("list[object]", document)]
+    return [_read(memory, one) for one in cast("list[object]", document)]
 
 
-def _read_lines(body: bytes) -> list[submission.Submission | CynicError]:
+def _read_lines(memory: Memory, body: bytes) -> list[submission.Submission | CynicError]:
     found: list[submission.Submission | CynicError] = []
     for line in body.splitlines():
         if not line.strip():
             continue
         try:
-            found.append(_read(submission.loads(line)))
+            found.append(_read(memory, submission.loads(line)))
         except submission.MalformedJsonError as error:
             found.append(error)
     return found
 
 
-def _read(document: object) -> submission.Submission | CynicError:
+def _read(memory: Memory, document: object) -> submission.Submission | CynicError:
     try:
-        return submission.read_judgment(document)
+        return submission.read_judgment(document, memory.added_dimensions)
     except InvalidFieldError as error:
         return error
 

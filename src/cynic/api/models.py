@@ -32,7 +32,13 @@ Verdict = Literal["HOWL", "WAG", "GROWL", "BARK"]
 
 
 def _named_dimensions(schema: JsonDict) -> None:
-    schema["propertyNames"] = {"enum": [*sorted(AXIOM_OF)]}
+    # Besides those that are built in, the dogs may add some.
+    schema["propertyNames"] = {
+        "anyOf": [
+            {"enum": [*sorted(AXIOM_OF)]},
+            {"pattern": r"^([A-Z0-9_]+_EXTENDED|DISCOVERED_\d+)$"},
+        ]
+    }
 
 
 class _Body(BaseModel):
@@ -197,6 +203,13 @@ class FeedbackShown(BaseModel):
     superseded_at: datetime | None
 
 
+class AddedDimension(BaseModel):
+    """Where a dimension belonged that the dogs had added."""
+
+    axiom: str
+    weight: float
+
+
 class JudgmentShown(BaseModel):
     """One judgment with everything that belongs to it."""
 
@@ -211,6 +224,8 @@ class JudgmentShown(BaseModel):
     confidence: Confidence
     axiom_scores: dict[str, float | None]
     dimension_scores: dict[str, float] | None
+    added_dimensions: dict[str, AddedDimension]
+    """Of these, the ones that are not built in."""
     consensus: ConsensusShown | None
     score_rule: str | None
     confidence_rule: str | None
@@ -272,8 +287,8 @@ class ExpectedError(BaseModel):
     """The expected calibration error with its 95 % interval; biased upwards while n is small."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
 
 

@@ -52,7 +52,7 @@ def evaluate(
     """
     weights = weights or {}
     voted = tuple(vote for vote in submission.votes if vote.error is None)
-    axioms = score.axiom_means(submission.dimensions)
+    axioms = score.axiom_means(submission.dimensions, submission.added)
     if axioms:
         q = score.q_score(axioms)
     else:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.flows.learning import answers, cycle, fold, state
+from cynic.flows.learning import answers, cycle, fold, governance, state
 from cynic.flows.learning.fold import Changes
 from cynic.flows.learning.state import Counts, Keeper
 
@@ -89,7 +89,9 @@ def run(
     keeper: Keeper | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Pass:
-    """Learn until nothing can be taken, close the cycle, and bring the snapshot up to date; waits for another's pass.
+    """Learn until nothing can be taken, close the cycle, bring the snapshot up to date, and vote when it is time.
+
+    It waits for another's pass.
 
     `progress` is told after each pass how many rows were taken so far.
     """
@@ -102,6 +104,7 @@ def run(
             progress(total.taken)
     total.add(close_cycle(conn, edge, wait=True, task=task))
     fold_table(conn, edge, wait=True)
+    governance.tend(conn, edge)
     return total
 
 

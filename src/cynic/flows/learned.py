@@ -1,4 +1,4 @@
-"""What was learned, for those who record: the weights of the dogs and the calibrated probabilities, at most a second old.
+"""What was learned, for those who record: weights of dogs, calibrated probabilities, added dimensions; at most a second old.
 
 A dog's weight is used once ten answers judged its votes; before, and for a dog without, the weight is 1. A calibrated
 probability is used once thirty answers judged judgments of that kind on that side. Nothing learned, nothing changes.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
+from cynic.domains.core.dimensions import Placed
 from cynic.domains.learning.answers import ANSWERS_MIN, DOG_ANSWERS_MIN, Tally
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Learned:
         default_factory=dict[str, "Mapping[bool, Decimal]"]
     )
     """Kind → whether the judgment passed the item → probability that it is right."""
+    dimensions: Mapping[str, Placed] = field(default_factory=dict[str, Placed])
+    """The dimensions that the dogs added and that may be judged."""
 
     def of(self, context: str | None, item: str) -> Mapping[bool, Decimal] | None:
         """The probabilities of a kind of judgment; None where none is known."""
@@ -53,7 +56,7 @@ class LearnedSource:
         self._clock = clock
         self._lock = threading.Lock()
         self._learned = NOTHING
-        self._seen: int | None = None
+        self._seen: str | None = None
         self._looked_at: float | None = None
 
     def current(self, conn: psycopg.Connection) -> Learned:
@@ -74,7 +77,7 @@ class LearnedSource:
 
     def _refresh(self, conn: psycopg.Connection) -> None:
         rows = conn.execute(_SQL["learned"], {"seen": self._seen}).fetchall()
-        seen = None if rows[0][0] is None else int(rows[0][0])
+        seen = cast("str", rows[0][0])
         if seen != self._seen:
             self._learned = _learned(row[1:] for row in rows)
             self._seen = seen
@@ -83,7 +86,13 @@ class LearnedSource:
 def _learned(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -> Learned:
     weights: dict[str, Decimal] = {}
     calibrated: dict[str, dict[bool, Decimal]] = {}
+    dimensions: dict[str, Placed] = {}
     for loop, state, tallies in rows:
+        if loop == "dimensions":
+            dimensions[state] = Placed(
+                cast("str", tallies["axiom"]), Decimal(str(tallies["weight"]))
+            )
+            continue
         for name, counts in (tallies or {}).items():
             tally = Tally(**counts)
             if loop == "dog-votes" and tally.answers >= DOG_ANSWERS_MIN:
@@ -92,4 +101,4 @@ def _learned(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -
                 calibrated.setdefault(state, {})[name == "pass"] = Decimal(tally.mean).quantize(
                     PLACES
                 )
-    return Learned(weights, calibrated)
+    return Learned(weights, calibrated, dimensions)

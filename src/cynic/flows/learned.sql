@@ -1,13 +1,20 @@
 -- What was learned, for those who record. Read at most once a second, outside the statement that records.
 
 -- name: learned
--- Everything, or only a row that says so when nothing was learned since `seen` answers.
+-- Everything, or only a row that says so when nothing was learned or decided since what was `seen`.
 WITH total AS (
-    SELECT sum(l.episode_count) AS answers
+    SELECT concat(sum(l.episode_count), ' ', (SELECT max(g.id) FROM dimension_governance_log AS g)) AS seen
     FROM loop_persistence_state AS l
     WHERE l.loop_name IN ('dog-votes', 'calibration')
+), known AS (
+    SELECT l.loop_name, l.state_type, l.weights
+    FROM loop_persistence_state AS l
+    WHERE l.loop_name IN ('dog-votes', 'calibration')
+    UNION ALL
+    SELECT 'dimensions', d.name, jsonb_build_object('axiom', d.category, 'weight', d.weight)
+    FROM discovered_dimensions AS d
+    WHERE d.metadata ->> 'status' = 'active'
 )
-SELECT t.answers, l.loop_name, l.state_type, l.weights
+SELECT t.seen, k.loop_name, k.state_type, k.weights
 FROM total AS t
-LEFT JOIN loop_persistence_state AS l
-  ON l.loop_name IN ('dog-votes', 'calibration') AND t.answers IS DISTINCT FROM %(seen)s::bigint;
+LEFT JOIN known AS k ON t.seen IS DISTINCT FROM %(seen)s::text;

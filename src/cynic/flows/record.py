@@ -299,6 +299,8 @@ def _candidate(submission: Submission, edge: Edge, learned: Learned) -> _Candida
             "score_rule": evaluation.score_rule,
             "confidence_rule": evaluation.confidence_rule,
             **({} if agreed is None else {"consensus": agreed}),
+            # Without it nobody could derive Q again once such a dimension is retired.
+            **({"added_dimensions": _added(submission)} if submission.added else {}),
         },
         "request_digest": digest,
         "consensus_signal": None if agreed is None else _signal(cast("str", agreed["reason"])),
@@ -310,6 +312,13 @@ def _candidate(submission: Submission, edge: Edge, learned: Learned) -> _Candida
         for vote in submission.votes
     ]
     return _Candidate(row, votes, evaluation, digest)
+
+
+def _added(submission: Submission) -> dict[str, object]:
+    return {
+        name: {"axiom": placed.axiom, "weight": placed.weight}
+        for name, placed in submission.added.items()
+    }
 
 
 def _vote_row(

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_identifier, check_text
 from cynic.base.errors import InvalidDataError, UsageError
 from cynic.base.phi import PHI_BOUND, check_confidence, confidence_from_probability
-from cynic.domains.core.dimensions import AXIOM_OF, UNNAMEABLE
+from cynic.domains.core.dimensions import AXIOM_OF, NONE_ADDED, UNNAMEABLE, Placed
 from cynic.domains.dogs.pack import ABSTENTION, DOGS, GUARDIAN, Vote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 CONTENT_CHARACTERS_MAX: Final = 1_048_576
 REASONING_CHARACTERS_MAX: Final = 8_192
@@ -71,6 +71,8 @@ class Submission:
     context_type: str | None = None
     task_type: str | None = None
     dimensions: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    added: Mapping[str, Placed] = field(default_factory=dict[str, Placed])
+    """Of these dimensions, where those belong that were added later."""
     votes: tuple[Vote, ...] = ()
     confidence: Decimal | None = None
     """Bounded; None leaves it to the rule of the votes or of the score."""
@@ -133,11 +135,20 @@ def plain(value: Decimal) -> str:
     return f"{value.normalize():f}"
 
 
-def read_judgment(document: object) -> Submission:
-    """Check a judgment's document against the rules; raise `InvalidFieldError` at the first that is broken."""
+def _none_added() -> Mapping[str, Placed]:
+    return NONE_ADDED
+
+
+def read_judgment(
+    document: object, added: Callable[[], Mapping[str, Placed]] = _none_added
+) -> Submission:
+    """Check a judgment's document against the rules; raise `InvalidFieldError` at the first that is broken.
+
+    `added` gives the dimensions that were added later and may be judged; it is asked when one is named that is not built in.
+    """
     fields = _object(document, "", _JUDGMENT_FIELDS)
     votes = _votes(fields.get("votes"))
-    dimensions = _dimensions(fields.get("dimensions"))
+    dimensions, placed = _dimensions(fields.get("dimensions"), added)
     if not votes and not dimensions:
         raise InvalidFieldError(
             "dimensions",
@@ -155,6 +166,7 @@ def read_judgment(document: object) -> Submission:
         context_type=_name(fields, "context_type"),
         task_type=_name(fields, "task_type"),
         dimensions=dimensions,
+        added=placed,
         votes=votes,
         confidence=confidence,
         confidence_rule=rule,
@@ -186,25 +198,34 @@ def _object(document: object, where: str, known: frozenset[str]) -> Mapping[str,
     return fields
 
 
-def _dimensions(given: object) -> dict[str, Decimal]:
+def _dimensions(
+    given: object, added: Callable[[], Mapping[str, Placed]]
+) -> tuple[dict[str, Decimal], dict[str, Placed]]:
+    """The judged dimensions, and of those that were added later where they belong."""
     if given is None:
-        return {}
+        return {}, {}
     if not isinstance(given, dict):
         raise InvalidFieldError("dimensions", f"must be an object, not {_kind(given)}")
     found: dict[str, Decimal] = {}
+    placed: dict[str, Placed] = {}
     for name, score in cast("Mapping[object, object]", given).items():
         where = f"dimensions.{str(name)[:NAME_CHARACTERS_MAX]}"
         if name == UNNAMEABLE:
             raise InvalidFieldError(where, "is computed from the others and never given")
         if name not in AXIOM_OF:
-            raise InvalidFieldError(where, "no such dimension", hint=_list(AXIOM_OF))
+            known = added()
+            if name not in known:
+                raise InvalidFieldError(
+                    where, "no such dimension", hint=_list({**AXIOM_OF, **known})
+                )
+            placed[cast("str", name)] = known[cast("str", name)]
         number = _number(score, where, 100)
         if number is None:
             raise InvalidFieldError(
                 where, "must be a number from 0 to 100; leave out what was not judged"
             )
         found[cast("str", name)] = number
-    return found
+    return found, placed
 
 
 def _votes(given: object) -> tuple[Vote, ...]:

@@ -13,6 +13,7 @@ from cynic.base import clock, ids
 from cynic.base.errors import CynicError
 from cynic.flows import bell, counters, learn
 from cynic.flows.edge import Edge, digest_key
+from cynic.flows.learning import governance
 from cynic.flows.learning.state import Keeper
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ REST_SECONDS = 0.02
 """Between rounds, so that a stream of single answers is learned in small batches."""
 RETRY_SECONDS = 1.0
 ALIVE_SECONDS = 15.0
+GOVERNANCE_SECONDS = 60.0
+"""Between two looks whether the dogs have to vote."""
 
 _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Folds the shared counters and learns from feedback, both within a second; survives a database that goes and comes back."""
+    """Folds the shared counters and learns from feedback, both within a second, and lets the dogs vote; survives a database that goes and comes back."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -70,9 +73,13 @@ class Worker:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
         keeper = Keeper()
         bell.listen(conn)
+        governed = -GOVERNANCE_SECONDS
         while not self._stop.is_set():
             folded = counters.fold(conn, clock.now())
             learned = learn.tend(conn, edge, keeper)
+            if time.monotonic() - governed >= GOVERNANCE_SECONDS:
+                governance.tend(conn, edge)
+                governed = time.monotonic()
             self._last_round = time.monotonic()
             if folded < counters.BATCH_ROWS and not learned.taken:
                 bell.wait(conn, POLL_SECONDS)

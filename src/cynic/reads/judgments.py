@@ -138,6 +138,7 @@ def one(conn: psycopg.Connection, judgment_id: str) -> dict[str, object]:
         "confidence": float(confidence),
         "axiom_scores": axioms,
         "dimension_scores": dimensions,
+        "added_dimensions": basis.get("added_dimensions", {}),
         "consensus": basis.get("consensus"),
         "score_rule": basis.get("score_rule"),
         "confidence_rule": basis.get("confidence_rule"),

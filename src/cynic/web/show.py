@@ -82,6 +82,11 @@ def axioms(found: Mapping[str, object]) -> list[Axiom]:
     """All five axioms, also those of which nothing was judged."""
     scores = cast("Mapping[str, float | None]", found["axiom_scores"] or {})
     dimensions = cast("Mapping[str, float]", found["dimension_scores"] or {})
+    added = cast("Mapping[str, Mapping[str, object]]", found["added_dimensions"])
+    of_axiom = {
+        axiom: [*names, *(name for name, one in sorted(added.items()) if one["axiom"] == axiom)]
+        for axiom, names in AXIOMS.items()
+    }
     return [
         Axiom(
             name=axiom,
@@ -89,7 +94,7 @@ def axioms(found: Mapping[str, object]) -> list[Axiom]:
             judged=[(name, dimensions[name]) for name in names if name in dimensions],
             unjudged=[name for name in names if name not in dimensions],
         )
-        for axiom, names in AXIOMS.items()
+        for axiom, names in of_axiom.items()
     ]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PHI: Final = (1 + Decimal(5).sqrt()) / 2
 _ONE: Final = Decimal(1)
@@ -62,7 +65,17 @@ AXIOMS: Final = {
 AXIOMS_ALWAYS_SHOWN: Final = ("PHI", "VERIFY", "CULTURE", "BURN")
 UNNAMEABLE: Final = "THE_UNNAMEABLE"
 
+
+class Placed(NamedTuple):
+    """Where a dimension belongs that was added later, and what it weighs there."""
+
+    axiom: str
+    weight: Decimal
+
+
 AXIOM_OF: Final = {name: axiom for axiom, names in AXIOMS.items() for name in names}
 WEIGHT_OF: Final = {
     name: weight for names in AXIOMS.values() for name, weight in zip(names, _WEIGHTS, strict=True)
 }
+
+NONE_ADDED: Final[Mapping[str, Placed]] = {}

@@ -8,7 +8,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cynic.domains.core.dimensions import AXIOM_OF, AXIOMS_ALWAYS_SHOWN, UNNAMEABLE, WEIGHT_OF
+from cynic.domains.core.dimensions import (
+    AXIOM_OF,
+    AXIOMS_ALWAYS_SHOWN,
+    NONE_ADDED,
+    UNNAMEABLE,
+    WEIGHT_OF,
+    Placed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,12 +25,17 @@ AXIOM_PLACES = Decimal("0.0001")
 _HUNDRED = Decimal(100)
 
 
-def axiom_means(dimensions: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """The weighted mean, 0 to 100, of each axiom of which at least one dimension was judged."""
+def axiom_means(
+    dimensions: Mapping[str, Decimal], added: Mapping[str, Placed] = NONE_ADDED
+) -> dict[str, Decimal]:
+    """The weighted mean, 0 to 100, of each axiom of which at least one dimension was judged.
+
+    `added` says where those belong that were added later.
+    """
     sums: dict[str, Decimal] = {}
     weights: dict[str, Decimal] = {}
     for name in sorted(dimensions):
-        axiom, weight = AXIOM_OF[name], WEIGHT_OF[name]
+        axiom, weight = added[name] if name in added else (AXIOM_OF[name], WEIGHT_OF[name])
         sums[axiom] = sums.get(axiom, Decimal()) + weight * dimensions[name]
         weights[axiom] = weights.get(axiom, Decimal()) + weight
     return {axiom: sums[axiom] / weights[axiom] for axiom in sums}

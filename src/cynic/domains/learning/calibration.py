@@ -33,6 +33,12 @@ ROWS_RESAMPLED_MAX: Final = 200
 """Up to here rows are drawn one by one; beyond, the sums of the bins are drawn from their normal limit."""
 
 
+ROWS_MIN: Final = 2
+"""Before, resampling gives the same row again and again."""
+SPREAD_MIN: Final = 1e-12
+"""Resamples that differ by less differ by rounding."""
+
+
 class Scored(NamedTuple):
     """A probability and whether the predicted outcome came true."""
 
@@ -61,9 +67,9 @@ class Calibration:
 
     n: int
     ece: float
-    ece_low: float
-    ece_high: float
-    """The 95 % bootstrap interval; it always holds `ece`."""
+    ece_low: float | None
+    ece_high: float | None
+    """The 95 % bootstrap interval, which always holds `ece`; None when resampling cannot say how sure it is."""
     ece_root_mean_square: float
     """As ECE, the gaps squared: weighs large gaps more."""
     mce: float
@@ -99,7 +105,7 @@ def equal_mass_curve(rows: Sequence[Scored], bins: int = BINS) -> tuple[Bin, ...
     ordered = sorted(unit(row.p, "a probability") for row in rows)
     if not ordered:
         return ()
-    edges = [_quantile(ordered, place / bins) for place in range(1, bins)]
+    edges = [quantile(ordered, place / bins) for place in range(1, bins)]
     return _curve(rows, lambda p: bisect_left(edges, p))
 
 
@@ -111,7 +117,8 @@ def calibration(
         return None
     filled = curve(rows, bins)
     ece = _ece(filled, len(rows))
-    low, high = _interval(rows, ece, rng, bins=bins, resamples=resamples)
+    interval = _interval(rows, ece, rng, bins=bins, resamples=resamples)
+    low, high = interval or (None, None)
     return Calibration(
         n=len(rows),
         ece=ece,
@@ -150,8 +157,11 @@ def _curve(rows: Sequence[Scored], bin_of: Callable[[float], int]) -> tuple[Bin,
 
 def _interval(
     rows: Sequence[Scored], ece: float, rng: random.Random, *, bins: int, resamples: int
-) -> tuple[float, float]:
-    """[2·ECE - q_high, 2·ECE - q_low] of resampled ECEs, within [0, 1] and wide enough to hold ECE itself."""
+) -> tuple[float, float] | None:
+    """[2·ECE - q_high, 2·ECE - q_low] of resampled ECEs, within [0, 1] and wide enough to hold ECE itself.
+
+    None when there is one row, or when all resamples have the same ECE: such rows cannot show how far it might be off.
+    """
     if resamples < 1:
         raise InvalidDataError("an interval needs at least one resample")
     tail = (1 - COVERAGE) / 2
@@ -161,8 +171,10 @@ def _interval(
     drawn = sorted(
         math.fsum(map(abs, sums)) / len(rows) for sums in draw(misses, rng, bins, resamples)
     )
-    low = 2 * ece - _quantile(drawn, 1 - tail)
-    high = 2 * ece - _quantile(drawn, tail)
+    if len(rows) < ROWS_MIN or drawn[-1] - drawn[0] <= SPREAD_MIN:
+        return None
+    low = 2 * ece - quantile(drawn, 1 - tail)
+    high = 2 * ece - quantile(drawn, tail)
     return max(0.0, min(low, ece)), min(1.0, max(high, ece))
 
 
@@ -194,7 +206,7 @@ def _drawn_sums(
     ]
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
+def quantile(ordered: Sequence[float], share: float) -> float:
     """Linear interpolation between the order statistics."""
     place = share * (len(ordered) - 1)
     low = math.floor(place)

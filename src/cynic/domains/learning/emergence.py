@@ -69,7 +69,12 @@ class Pattern:
     @property
     def key(self) -> str:
         """Its name within a type of patterns: tags are quoted, so that no two sets share one."""
-        return f"{self.category}:{'+'.join(map(repr, self.tags))}"
+        return pattern_key(self.category, self.tags)
+
+    @property
+    def passes(self) -> int:
+        """In how many of its judgments it passed."""
+        return len(self.passed)
 
     @property
     def frequency(self) -> int:
@@ -84,8 +89,17 @@ class Pattern:
 
     def faded(self, now_seconds: float) -> float:
         """The confidence at a later time; at an earlier one it is as when last seen."""
-        idle = max(0.0, finite(now_seconds, "a time") - self.last_seen_seconds)
-        return self.confidence * (1 - DECAY) ** math.floor(idle / DECAY_SECONDS)
+        return faded(self.confidence, finite(now_seconds, "a time") - self.last_seen_seconds)
+
+
+def pattern_key(category: str, tags: Iterable[str]) -> str:
+    """The name of a pattern within a type of patterns: tags are quoted, so that no two sets share one."""
+    return f"{category}:{'+'.join(map(repr, tags))}"
+
+
+def faded(confidence: float, idle_seconds: float) -> float:
+    """A confidence after so long without a sighting."""
+    return confidence * (1 - DECAY) ** math.floor(max(0.0, idle_seconds) / DECAY_SECONDS)
 
 
 class Evolution(NamedTuple):
@@ -154,9 +168,13 @@ def evolution(
     ages = [finite(now_seconds, "a time") - finite(at, "a sighting") for at in sightings_seconds]
     late = sum(0 <= age < half for age in ages)
     early = sum(half <= age < 2 * half for age in ages)
+    return compared(early, late, window_days / 2)
+
+
+def compared(early: int, late: int, half_days: float) -> Evolution | None:
+    """The same of sightings that were counted: so many in a half of the window, and so many in the next."""
     if not late + early:
         return None
-    half_days = window_days / 2
     velocity = (late - early) / half_days / half_days
     z = (late - early) / math.sqrt(late + early)
     direction: Trend = "stable" if abs(z) < TREND_Z else "up" if z > 0 else "down"

@@ -11,7 +11,7 @@ The distillation score says how far a pattern is from mere sightings to knowledg
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.bounds import PHI, PHI2, PHI3, finite, unit, within
@@ -19,12 +19,34 @@ from cynic.domains.learning.bounds import PHI, PHI2, PHI3, finite, unit, within
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cynic.domains.learning.emergence import Pattern
-
 ALPHA: Final = 0.05
 PATTERNS_MIN: Final = 13
 LOCKED_MAX: Final = 377
 HELD_SECONDS: Final = 30 * 86_400.0
+
+
+class Tested(Protocol):
+    """What the test looks at."""
+
+    @property
+    def key(self) -> str:
+        """The pattern's name."""
+        ...
+
+    @property
+    def category(self) -> str:
+        """Whose rate it is held against."""
+        ...
+
+    @property
+    def passes(self) -> int:
+        """In how many of its judgments it passed."""
+        ...
+
+    @property
+    def frequency(self) -> int:
+        """In how many judgments it was seen."""
+        ...
 
 
 class Locks(NamedTuple):
@@ -60,28 +82,32 @@ def p_value(passed: int, total: int, rate: float) -> float | None:
     return min(1.0, math.fsum(terms))
 
 
-def significant(
-    patterns: Iterable[Pattern], rate_by_category: Mapping[str, float], alpha: float = ALPHA
-) -> set[str]:
-    """Keys of the patterns that pass more often than their category, by Holm's procedure; a category without rate is left out."""
+def adjusted(patterns: Iterable[Tested], rate_by_category: Mapping[str, float]) -> dict[str, float]:
+    """Key → its p value times the tests that are still open to it (Holm), at most 1; a category without rate is left out."""
     tested: list[tuple[float, str]] = []
     for pattern in patterns:
         rate = rate_by_category.get(pattern.category)
-        if rate is None:
-            continue
-        p = p_value(len(pattern.passed), pattern.frequency, rate)
+        p = None if rate is None else p_value(pattern.passes, pattern.frequency, rate)
         if p is not None:
             tested.append((p, pattern.key))
-    passed: set[str] = set()
+    found: dict[str, float] = {}
+    least = 0.0
     for place, (p, key) in enumerate(sorted(tested)):
-        if p > alpha / (len(tested) - place):
-            break
-        passed.add(key)
-    return passed
+        least = max(least, min(1.0, p * (len(tested) - place)))
+        found[key] = least
+    return found
+
+
+def significant(
+    patterns: Iterable[Tested], rate_by_category: Mapping[str, float], alpha: float = ALPHA
+) -> set[str]:
+    """Keys of the patterns that pass more often than their category, by Holm's procedure."""
+    found = adjusted(patterns, rate_by_category)
+    return {key for key, p in found.items() if p <= alpha}
 
 
 def locks(
-    patterns: Iterable[Pattern],
+    patterns: Iterable[Tested],
     rate_by_category: Mapping[str, float],
     locked_since_seconds: Mapping[str, float],
     now_seconds: float,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.bounds import clamp, unit
@@ -49,7 +49,7 @@ class Maturity:
         return clamp(math.prod(known) ** (1 / len(known)), 0.0, 1.0)
 
 
-def data_coverage(outcomes_by_cell: Mapping[object, int], cells: int) -> float | None:
+def data_coverage(outcomes_by_cell: Mapping[Any, int], cells: int) -> float | None:
     """The share of all `cells` with at least 30 outcomes; None when there is no cell."""
     if len(outcomes_by_cell) > cells:
         raise InvalidDataError(f"{len(outcomes_by_cell)} cells have outcomes, of {cells}")
@@ -58,7 +58,7 @@ def data_coverage(outcomes_by_cell: Mapping[object, int], cells: int) -> float |
     return sum(count >= OUTCOMES_MIN for count in outcomes_by_cell.values()) / cells
 
 
-def convergence(converged_by_cell: Mapping[object, bool]) -> float | None:
+def convergence(converged_by_cell: Mapping[Any, bool]) -> float | None:
     """The share of the active cells that have converged; None when none is active."""
     return sum(converged_by_cell.values()) / len(converged_by_cell) if converged_by_cell else None
 

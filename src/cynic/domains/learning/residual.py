@@ -160,8 +160,13 @@ def anomaly_of(source_id: str, judged: Judged, predictor: Predictor = PLAIN) -> 
         source_id=source_id,
         residual=residual,
         underscored=judged.actual > predicted,
-        weak=frozenset(name for name, score in judged.dimensions.items() if score < WEAK_BELOW),
+        weak=weak_dimensions(judged.dimensions),
     )
+
+
+def weak_dimensions(dimensions: Mapping[str, float]) -> frozenset[str]:
+    """The judged dimensions below 38.2."""
+    return frozenset(name for name, score in dimensions.items() if score < WEAK_BELOW)
 
 
 def candidates(anomalies: Iterable[Anomaly], axiom_of: Mapping[str, str]) -> list[Candidate]:
@@ -175,22 +180,32 @@ def candidates(anomalies: Iterable[Anomaly], axiom_of: Mapping[str, str]) -> lis
         key = (tuple(sorted(one.weak)), one.underscored)
         clusters.setdefault(key, {}).setdefault(one.source_id, one)
     found = [
-        _candidate(weak, list(cluster.values()), axiom_of, underscored=underscored)
+        candidate_of(weak, list(cluster.values()), axiom_of, underscored=underscored)
         for (weak, underscored), cluster in clusters.items()
         if len(cluster) >= SAMPLES_MIN
     ]
     return sorted(found, key=lambda one: (-one.samples, -one.score, one.name))[:CANDIDATES_MAX]
 
 
-def _candidate(
-    weak: tuple[str, ...], cluster: list[Anomaly], axiom_of: Mapping[str, str], *, underscored: bool
-) -> Candidate:
+def cluster_name(weak: Iterable[str], *, underscored: bool) -> str:
+    """The name of what such anomalies have in common, until it is given one of its own."""
     side = "under" if underscored else "over"
-    digest = hashlib.sha256("\x1f".join((side, *weak)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256("\x1f".join((side, *sorted(weak))).encode()).hexdigest()[:8]
+    return f"UNNAMED_{digest.upper()}"
+
+
+def candidate_of(
+    weak: tuple[str, ...],
+    cluster: Sequence[Anomaly],
+    axiom_of: Mapping[str, str],
+    *,
+    underscored: bool,
+) -> Candidate:
+    """What a cluster of anomalies proposes; one anomaly for each judgment."""
     axioms = Counter(axiom_of[name] for name in weak if name in axiom_of)
     axiom = min(axioms, key=lambda name: (-axioms[name], name), default=DEFAULT_AXIOM)
     return Candidate(
-        name=f"UNNAMED_{digest.upper()}",
+        name=cluster_name(weak, underscored=underscored),
         axiom=axiom,
         weak=weak,
         underscored=underscored,

@@ -19,7 +19,7 @@ from cynic.base.errors import CynicError
 from cynic.db import sqlfile
 from cynic.domains.core.dimensions import UNNAMEABLE
 from cynic.flows.edge import to_json
-from cynic.flows.learning import state
+from cynic.flows.learning import emergence, measures, residual, state
 from cynic.flows.learning.answers import PASSING, sides
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cynic.domains.learning.answers import Outcome
     from cynic.flows.edge import Edge
+    from cynic.flows.learning.turn import Turn
 
 ANSWERS: Final = 200
 AFTER: Final = timedelta(minutes=10)
@@ -65,30 +66,18 @@ class Answered:
     """Dog, and whether its vote passed the item; abstentions are left out."""
     judged_at: datetime
     answered_at: datetime
-
-
-@dataclass(slots=True, kw_only=True)
-class Turn:
-    """What one loop did in a cycle."""
-
-    weight_deltas: list[float] = field(default_factory=list[float])
-    """Of each weight that was adjusted."""
-    threshold_deltas: list[float] = field(default_factory=list[float])
-    patterns_updated: int = 0
-    patterns_merged: int = 0
-    before: Mapping[str, object] = field(default_factory=dict[str, object])
-    """What the loop knew, in a few numbers; the same keys as `after`."""
-    after: Mapping[str, object] = field(default_factory=dict[str, object])
+    confidence: float
+    """Bounded, as it is stored."""
 
     @property
-    def changed(self) -> bool:
-        """Whether it adjusted anything."""
-        return bool(
-            self.weight_deltas
-            or self.threshold_deltas
-            or self.patterns_updated
-            or self.patterns_merged
-        )
+    def right_side(self) -> bool | None:
+        """Whether the item should have passed, as the answer has it; None when it leaves that open."""
+        return None if self.outcome == "partial" else self.passed == (self.outcome == "correct")
+
+    @property
+    def kind(self) -> str:
+        """What is looked at together: the context, else the type of item."""
+        return self.context or self.item
 
 
 @dataclass(slots=True, kw_only=True)
@@ -105,6 +94,8 @@ class Cycle:
     """The place of the last answer that this one sees."""
     answers: Sequence[Answered]
     """Those between the two that still count, in the order of learning."""
+    taken_back: Sequence[Answered] = ()
+    """Answers that former cycles saw and that answers of this one superseded, in the order of learning."""
     events: list[Mapping[str, object]] = field(default_factory=list["Mapping[str, object]"])
 
     def window(self, answers: int) -> list[Answered]:
@@ -156,7 +147,7 @@ class Loop(Protocol):
         ...
 
 
-LOOPS: Final[Mapping[str, Loop]] = {}
+LOOPS: Final[Mapping[str, Loop]] = {"residual": residual.turn, "emergence": emergence.turn}
 """In the order in which a cycle runs them."""
 
 
@@ -166,9 +157,26 @@ def answered(conn: psycopg.Connection, since: int, until: int) -> list[Answered]
     return [_answered(row) for row in rows]
 
 
+def _taken_back(conn: psycopg.Connection, since: int, until: int) -> list[Answered]:
+    rows = conn.execute(_SQL["taken_back"], {"since": since, "until": until}).fetchall()
+    found = {one.feedback_id: one for one in map(_answered, rows)}
+    return list(found.values())
+
+
 def _answered(row: Sequence[object]) -> Answered:
     place, feedback_id, judgment_id, outcome, actual, q, verdict, *rest = row
-    context, task, item, session_id, user_id, dimensions, votes, judged_at, answered_at = rest
+    (
+        context,
+        task,
+        item,
+        session_id,
+        user_id,
+        dimensions,
+        votes,
+        judged_at,
+        answered_at,
+        confidence,
+    ) = rest
     return Answered(
         place=cast("int", place),
         feedback_id=cast("UUID", feedback_id),
@@ -187,6 +195,7 @@ def _answered(row: Sequence[object]) -> Answered:
         votes=sides(cast("Sequence[tuple[str, float]]", votes or ())),
         judged_at=cast("datetime", judged_at),
         answered_at=cast("datetime", answered_at),
+        confidence=float(cast("float", confidence)),
     )
 
 
@@ -210,8 +219,10 @@ def run(
         since=counts.cycled,
         until=counts.learned,
         answers=answered(conn, counts.cycled, counts.learned),
+        taken_back=_taken_back(conn, counts.cycled, counts.learned),
     )
     turns = {name: _turn(cycle, name, loop) for name, loop in LOOPS.items()}
+    turns["measures"] = _turn(cycle, "measures", lambda found: measures.turn(found, turns))
     if cycle.events:
         state.log(conn, cycle.events, now)
     _leave_row(cycle, turns, edge.clock())

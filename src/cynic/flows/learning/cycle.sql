@@ -6,11 +6,25 @@ SELECT f.learned_as, f.id, f.judgment_id, f.outcome, f.actual_score, j.q_score, 
        j.session_id, f.user_id, j.dimension_scores,
        (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id)
         FROM dog_votes AS v WHERE v.item_id = j.judgment_id),
-       j.created_at, f.created_at
+       j.created_at, f.created_at, j.confidence
 FROM feedback AS f
 JOIN judgments AS j ON j.judgment_id = f.judgment_id
 WHERE f.applied AND f.learned_as > %(since)s AND f.learned_as <= %(until)s
 ORDER BY f.learned_as;
+
+-- name: taken_back
+-- The same of answers that a former cycle saw and that answers of this one superseded.
+SELECT o.learned_as, o.id, o.judgment_id, o.outcome, o.actual_score, j.q_score, j.verdict, j.query_type, j.task_type, j.item_type,
+       j.session_id, o.user_id, j.dimension_scores,
+       (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id)
+        FROM dog_votes AS v WHERE v.item_id = j.judgment_id),
+       j.created_at, o.created_at, j.confidence
+FROM feedback AS f
+JOIN feedback AS o
+  ON o.judgment_id = f.judgment_id AND o.user_id IS NOT DISTINCT FROM f.user_id AND o.superseded_at = f.created_at AND o.id <> f.id
+JOIN judgments AS j ON j.judgment_id = o.judgment_id
+WHERE f.learned_as > %(since)s AND f.learned_as <= %(until)s AND o.learned_as <= %(since)s
+ORDER BY o.learned_as;
 
 -- name: kept
 SELECT l.weights FROM loop_persistence_state AS l WHERE l.loop_name = %(loop)s AND l.state_type = %(state)s;

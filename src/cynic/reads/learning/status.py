@@ -5,11 +5,12 @@ A loop that is not built says so. A built one that has seen too little says how 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.reads.learning import per_answer
+from cynic.reads.learning import discovered, per_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,8 @@ SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "dog-votes": per_answer.dog_votes,
     "q-learning": per_answer.q_learning,
     "calibration": per_answer.kinds,
+    "residual": discovered.residual,
+    "emergence": discovered.emergence,
 }
 NOT_BUILT: Final = "not built yet"
 
@@ -46,8 +49,15 @@ def status(conn: psycopg.Connection) -> dict[str, object]:
     """All eleven loops by their names, and how many signals wait to be learned from."""
     row = conn.execute(_SQL["waiting"]).fetchone()
     last = _last_changes(conn)
+    maturity = {
+        name: float(value) for name, value in conn.execute(_SQL["maturity"], {"loops": list(SHOWN)})
+    }
     loops = [
-        {"loop": name, **SHOWN[name](conn).document(), "last_change": last.get(name)}
+        {
+            "loop": name,
+            **replace(SHOWN[name](conn), maturity=maturity.get(name)).document(),
+            "last_change": last.get(name),
+        }
         if name in SHOWN
         else {"loop": name, "state": NOT_BUILT}
         for name in LOOPS

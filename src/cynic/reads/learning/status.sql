@@ -16,3 +16,11 @@ CROSS JOIN LATERAL (
     ORDER BY x.id DESC
     LIMIT 1
 ) AS e;
+
+-- name: maturity
+-- Of each loop as it was measured last.
+SELECT g.loop, m.maturity
+FROM unnest(%(loops)s::text[]) AS g (loop)
+CROSS JOIN LATERAL (
+    SELECT x.maturity FROM learning_maturity AS x WHERE x.loop_name = g.loop ORDER BY x.timestamp DESC LIMIT 1
+) AS m;

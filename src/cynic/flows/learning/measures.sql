@@ -1,0 +1,34 @@
+-- What each cycle measures. Each statement is part of one transaction that flows/learn.py opens.
+
+-- name: known
+-- What the loops that move with every answer know of some contexts and kinds.
+SELECT l.loop_name, l.state_type, l.weights
+FROM loop_persistence_state AS l
+WHERE (l.loop_name = 'dog-votes' AND l.state_type = 'default')
+   OR (l.loop_name = 'thompson' AND l.state_type = ANY (%(contexts)s::text[]))
+   OR (l.loop_name = 'calibration' AND l.state_type = ANY (%(kinds)s::text[]))
+ORDER BY l.loop_name, l.state_type;
+
+-- name: td_errors
+-- The newest updates of Q-learning; corrections are none. Of the newest rows only, so that no plan reads them all.
+SELECT t.td_error
+FROM (SELECT x.id, x.service_id, x.td_error, x.reward FROM td_error_tracker AS x ORDER BY x.id DESC LIMIT 10 * %(limit)s::bigint) AS t
+WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+ORDER BY t.id DESC
+LIMIT %(limit)s::bigint;
+
+-- name: measured
+-- What was measured, all at the moment of the cycle.
+WITH mature AS (
+    INSERT INTO learning_maturity (loop_name, maturity, data_coverage, convergence, accuracy, adaptability, timestamp)
+    SELECT g.loop, g.maturity, g.data_coverage, g.convergence, g.accuracy, g.adaptability, %(now)s::timestamptz
+    FROM jsonb_to_recordset(%(maturity)s::jsonb) AS g (loop text, maturity numeric, data_coverage numeric, convergence numeric,
+                                                       accuracy numeric, adaptability numeric)
+), spread AS (
+    INSERT INTO distribution_snapshots (distribution_type, parameters, captured_at)
+    SELECT g.type, g.parameters, %(now)s::timestamptz
+    FROM jsonb_to_recordset(%(snapshots)s::jsonb) AS g (type text, parameters jsonb)
+)
+INSERT INTO judgment_metrics (metric_type, value, measured_at)
+SELECT g.type, g.value, %(now)s::timestamptz
+FROM jsonb_to_recordset(%(metrics)s::jsonb) AS g (type text, value numeric);

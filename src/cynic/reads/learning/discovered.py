@@ -1,0 +1,56 @@
+"""The loops that discover: residual detection with what governance made of it, and emergence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, LiteralString, cast
+
+from cynic.db import sqlfile
+from cynic.domains.learning.emergence import SOURCES_MIN
+from cynic.domains.learning.residual import JUDGMENTS_MIN
+from cynic.reads.learning.shown import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
+
+SHOWN_MAX: Final = 20
+"""Rows of each kind, the newest or the surest."""
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("discovered.sql")))
+
+
+def residual(conn: psycopg.Connection) -> Shown:
+    """Judgments that their dimensions do not explain, candidates, and dimensions that were added."""
+    row = conn.execute(_SQL["residual"], {"limit": SHOWN_MAX}).fetchone()
+    judgments, anomalies, unresolved, candidates, promoted, log = row or (0, {}, 0, [], [], [])
+    return Shown(
+        data=judgments,
+        needed=JUDGMENTS_MIN,
+        acts_on="which dimensions may be judged, by vote of the dogs",
+        detail={
+            "anomalies": anomalies,
+            "unresolved": unresolved,
+            "candidates": candidates,
+            "dimensions": promoted,
+            "governance": log,
+        },
+    )
+
+
+def emergence(conn: psycopg.Connection) -> Shown:
+    """The pack's shared patterns, and how many of all are locked."""
+    row = conn.execute(_SQL["emergence"], {"limit": SHOWN_MAX}).fetchone()
+    answers, count, shared, locked, evolved, last = row or (0, 0, [], 0, 0, None)
+    return Shown(
+        data=answers,
+        needed=SOURCES_MIN,
+        detail={
+            "patterns": count,
+            "locked": locked,
+            "evolved": evolved,
+            "surest": shared,
+            "last_consolidation": last,
+        },
+    )

@@ -1,0 +1,36 @@
+-- The loops that discover.
+
+-- name: residual
+-- How many judgments were fitted on, anomalies by severity, and the newest candidates, added dimensions and decisions.
+SELECT coalesce((SELECT (l.weights -> 'fit' ->> 'judgments')::integer FROM loop_persistence_state AS l
+                 WHERE l.loop_name = 'residual' AND l.state_type = 'default'), 0),
+       (SELECT coalesce(jsonb_object_agg(r.severity, r.count), '{}')
+        FROM (SELECT a.severity, count(*) AS count FROM residual_anomalies AS a GROUP BY a.severity) AS r),
+       (SELECT count(*) FROM anomalies AS a WHERE NOT a.resolved AND NOT a.acknowledged),
+       (SELECT coalesce(jsonb_agg(to_jsonb(c) ORDER BY c.proposed_at DESC, c.dimension_name), '[]')
+        FROM (SELECT x.dimension_name, x.description, x.score::float8 AS score, x.category, x.proposed_at
+              FROM residual_candidates AS x
+              ORDER BY x.proposed_at DESC, x.dimension_name LIMIT %(limit)s::bigint) AS c),
+       (SELECT coalesce(jsonb_agg(to_jsonb(d) ORDER BY d.discovered_at DESC, d.name), '[]')
+        FROM (SELECT x.name, x.category, x.weight::float8 AS weight, x.metadata ->> 'status' AS status, x.discovered_at
+              FROM discovered_dimensions AS x
+              WHERE x.metadata ? 'candidate'
+              ORDER BY x.discovered_at DESC, x.name LIMIT %(limit)s::bigint) AS d),
+       (SELECT coalesce(jsonb_agg(to_jsonb(g) ORDER BY g.logged_at DESC), '[]')
+        FROM (SELECT x.action_type, x.dimension_name, x.vote_result, x.logged_at
+              FROM dimension_governance_log AS x
+              ORDER BY x.logged_at DESC, x.id DESC LIMIT %(limit)s::bigint) AS g);
+
+-- name: emergence
+-- How many answers were counted, the shared patterns, and what consolidation did last.
+SELECT coalesce((SELECT sum(l.episode_count) FROM loop_persistence_state AS l WHERE l.loop_name = 'emergence'), 0)::bigint,
+       m.pattern_count,
+       (SELECT coalesce(jsonb_agg(p.pattern ORDER BY p.place), '[]')
+        FROM (SELECT e.pattern, e.place FROM jsonb_array_elements(m.patterns) WITH ORDINALITY AS e (pattern, place)
+              ORDER BY e.place LIMIT %(limit)s::bigint) AS p),
+       (SELECT count(*) FROM patterns AS p WHERE p.consolidation_locked),
+       (SELECT count(*) FROM pattern_evolution AS e),
+       (SELECT jsonb_build_object('at', h.created_at, 'patterns', h.fisher_entries, 'mean_importance', h.avg_fisher)
+        FROM ewc_consolidation_history AS h WHERE h.service_id = 'default' ORDER BY h.created_at DESC LIMIT 1)
+FROM shared_memory_patterns AS m
+WHERE m.memory_id = 'default';
