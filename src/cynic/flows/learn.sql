@@ -30,7 +30,10 @@ WHERE s.service_id = 'default';
 -- What the signals are about, in the order given. The feedback may be gone with an erased user: then there is no row
 -- for its signal. A signal that somebody else wrote has no feedback either.
 SELECT s.id, f.id, f.outcome, f.applied, j.judgment_id, j.verdict, j.query_type, j.task_type, j.item_type,
-       former.id, former.outcome, former.applied, former.learned_as,
+       former.id, former.outcome, former.applied,
+       CASE WHEN former.id IS NOT NULL THEN (
+           SELECT min(x.learned_as) FROM feedback AS x
+           WHERE x.judgment_id = f.judgment_id AND x.user_id IS NOT DISTINCT FROM f.user_id) END,
        (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id)
         FROM dog_votes AS v WHERE v.item_id = j.judgment_id)
 FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS g (id, place)

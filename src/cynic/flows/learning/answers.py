@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from cynic.base.verdict import passes
 from cynic.domains.dogs.pack import ABSTENTION
-from cynic.domains.learning.answers import reward, state_key
+from cynic.domains.learning.answers import reward, state_key, task_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,8 @@ class Former:
     outcome: Outcome
     applied: bool
     """Whether it was learned from before this batch."""
-    learned_as: int | None
+    root: int | None
+    """The place of the first answer of this person to the judgment, if one was learned before this batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,11 @@ class Event:
         return self.context or self.item
 
     @property
+    def task_kind(self) -> str:
+        """What consolidation and forgetting count together."""
+        return task_kind(self.context, self.task, self.item)
+
+    @property
     def side(self) -> str:
         """The judgment's side, in a word."""
         return "pass" if self.passed else "fail"
@@ -92,7 +98,7 @@ def events(rows: Iterable[tuple[object, ...]]) -> list[Event]:
 
 def _event(row: tuple[object, ...]) -> Event:
     _, feedback_id, outcome, _, judgment_id, verdict, context, task, item, *former, votes = row
-    former_id, former_outcome, former_applied, former_learned_as = former
+    former_id, former_outcome, former_applied, former_root = former
     return Event(
         feedback_id=cast("UUID", feedback_id),
         outcome=cast("Outcome", outcome),
@@ -108,7 +114,7 @@ def _event(row: tuple[object, ...]) -> Event:
             feedback_id=cast("UUID", former_id),
             outcome=cast("Outcome", former_outcome),
             applied=bool(former_applied),
-            learned_as=cast("int | None", former_learned_as),
+            root=cast("int | None", former_root),
         ),
     )
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, LiteralString, Protocol, cast
 
 from cynic.db import sqlfile
 from cynic.domains.core.dimensions import UNNAMEABLE
+from cynic.domains.learning.answers import task_kind
 from cynic.flows.edge import to_json
-from cynic.flows.learning import state
+from cynic.flows.learning import forgetting, state
 from cynic.flows.learning.answers import PASSING, sides
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from cynic.domains.learning.answers import Outcome
     from cynic.flows.edge import Edge
+    from cynic.flows.learning.turn import Turn
 
 ANSWERS: Final = 200
 AFTER: Final = timedelta(minutes=10)
@@ -60,29 +62,10 @@ class Answered:
     judged_at: datetime
     answered_at: datetime
 
-
-@dataclass(slots=True, kw_only=True)
-class Turn:
-    """What one loop did in a cycle."""
-
-    weight_deltas: list[float] = field(default_factory=list[float])
-    """Of each weight that was adjusted."""
-    threshold_deltas: list[float] = field(default_factory=list[float])
-    patterns_updated: int = 0
-    patterns_merged: int = 0
-    before: Mapping[str, object] = field(default_factory=dict[str, object])
-    """What the loop knew, in a few numbers; the same keys as `after`."""
-    after: Mapping[str, object] = field(default_factory=dict[str, object])
-
     @property
-    def changed(self) -> bool:
-        """Whether it adjusted anything."""
-        return bool(
-            self.weight_deltas
-            or self.threshold_deltas
-            or self.patterns_updated
-            or self.patterns_merged
-        )
+    def task_kind(self) -> str:
+        """What consolidation and forgetting count together."""
+        return task_kind(self.context, self.task, self.item)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -150,7 +133,7 @@ class Loop(Protocol):
         ...
 
 
-LOOPS: Final[Mapping[str, Loop]] = {}
+LOOPS: Final[Mapping[str, Loop]] = {"ewc": forgetting.turn}
 """In the order in which a cycle runs them."""
 
 

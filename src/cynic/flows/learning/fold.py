@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from cynic.domains.learning.adaptive import Found
     from cynic.domains.learning.answers import Outcome
     from cynic.flows.learning.answers import Event
     from cynic.flows.learning.q_learning import QLearning
@@ -42,6 +43,12 @@ class Changes:
     places: dict[UUID, int] = field(default_factory=dict["UUID", int])
     """Answer → its place in the order of learning; also of those that a later one of the batch took back."""
     taken_back: set[UUID] = field(default_factory=set["UUID"])
+    roots: dict[UUID, int] = field(default_factory=dict["UUID", int])
+    """Answer → the place of the first one of its person to its judgment."""
+    reset_at: int | None = None
+    """How many rows of the journal came before the values were last given up."""
+    tasks: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+    """Kind of task → change of the number of its episodes, and of the sum of their rewards."""
     touched: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(loop, state) → answers folded."""
     corrected: int = 0
@@ -55,11 +62,13 @@ class Changes:
 def apply(known: Known, changes: Changes, event: Event, place: int) -> None:
     """Fold one answer, the `place`-th of all; what the former one did is taken back if it was learned."""
     former = _former(changes, event)
-    _learn_q(known, changes, event, former)
+    root = changes.roots[event.feedback_id] = _root(changes, event, place)
+    _learn_q(known, changes, event, former, (place, root))
     _learn_arms(known, changes, event, former)
     _learn_dogs(known, changes, event, former)
     _learn_kind(known, changes, event, former)
     _keep_episode(changes, event)
+    _count_task(changes, event, former)
     changes.places[event.feedback_id] = place
     changes.standing += 1
     changes.correct += event.outcome == "correct"
@@ -80,11 +89,57 @@ def _former(changes: Changes, event: Event) -> Outcome | None:
     return former.outcome if former.applied or former.feedback_id in changes.places else None
 
 
-def _learn_q(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
-    moved = known.q.learn(event, former)
+def _root(changes: Changes, event: Event, place: int) -> int:
+    if event.former is None:
+        return place
+    return changes.roots.get(event.former.feedback_id, event.former.root or place)
+
+
+def _count_task(changes: Changes, event: Event, former: Outcome | None) -> None:
+    episodes, rewards = changes.tasks.get(event.task_kind, (0, 0.0))
+    more, worth = (
+        (1, WORTH[event.outcome]) if former is None else (0, WORTH[event.outcome] - WORTH[former])
+    )
+    changes.tasks[event.task_kind] = (episodes + more, rewards + worth)
+
+
+def _learn_q(
+    known: Known,
+    changes: Changes,
+    event: Event,
+    former: Outcome | None,
+    places: tuple[int, int],
+) -> None:
+    place, root = places
+    moved = known.q.learn(event, former, place=place, root=root)
     changes.journal.extend(moved.journal)
     changes.updates += moved.updates
     _log(changes, event, former, "q-learning", moved.changes, {"state": event.state})
+    if moved.found != "nothing":
+        _log_finding(known, changes, event, moved.found)
+    if moved.found == "drift":
+        changes.reset_at = len(changes.journal)
+
+
+def _log_finding(known: Known, changes: Changes, event: Event, found: Found) -> None:
+    """That the mean reward fell and locks hold for now, that it rose again, or that all values were given up."""
+    doubt = known.q.router.suspicion
+    changes.log.append(
+        {
+            "loop": "q-learning",
+            "event": found,
+            "judgment_id": event.judgment_id,
+            "value": None,
+            "action": "reset" if found == "drift" else None,
+            "delta": None,
+            "metadata": {
+                "feedbackId": str(event.feedback_id),
+                "resets": known.q.router.resets,
+                "change": known.q.router.detector.change,
+                **({} if doubt is None else {"middle": doubt.middle}),
+            },
+        }
+    )
 
 
 def _learn_arms(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.reads.learning import per_answer
+from cynic.reads.learning import per_answer, protection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +36,7 @@ SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "dog-votes": per_answer.dog_votes,
     "q-learning": per_answer.q_learning,
     "calibration": per_answer.kinds,
+    "ewc": protection.ewc,
 }
 NOT_BUILT: Final = "not built yet"
 
