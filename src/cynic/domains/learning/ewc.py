@@ -12,7 +12,7 @@ et al. 2019; van de Ven 2025). N counts the updates of the whole task, never of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from cynic.base.errors import InvalidDataError
@@ -36,7 +36,7 @@ _ROUNDING: Final = 1e-12
 
 @dataclass(slots=True, kw_only=True)
 class Gradients:
-    """Running sums of one cell since the last consolidation, as `qlearning_fisher_gradients` keeps them."""
+    """Running sums of one cell since the last consolidation; `qlearning_fisher_gradients` keeps the same."""
 
     gradient_sum: float = 0.0
     gradient_sq_sum: float = 0.0
@@ -249,7 +249,7 @@ class Careful:
         if seen is None:
             seen = row[step.dog] = Gradients()
         seen.add(learned.td_error)
-        return learned if after == learned.after else replace(learned, after=after)
+        return learned if after == learned.after else learned._replace(after=after)
 
     def end_task(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cynic.base.verdict import passes
@@ -121,5 +122,10 @@ def _event(row: tuple[object, ...]) -> Event:
 
 def sides(votes: Iterable[tuple[str, float]]) -> list[tuple[str, bool]]:
     """Dog and side; whoever abstained, or failed, took none."""
-    exact = ((dog, Decimal(str(score))) for dog, score in votes)
-    return [(dog, passes(100 * score)) for dog, score in exact if score != ABSTENTION]
+    return [(dog, side) for dog, score in votes if (side := _side(score)) is not None]
+
+
+@lru_cache(maxsize=4096)
+def _side(score: float) -> bool | None:
+    exact = Decimal(str(score))
+    return None if exact == ABSTENTION else passes(100 * exact)

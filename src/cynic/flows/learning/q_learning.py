@@ -100,7 +100,7 @@ class QLearning:
         state, router, push = event.state, self.router, self.tracker.push
         rewards = event.rewards(event.outcome)
         for dog, reward in rewards:
-            learned = router.update(Step(state=state, dog=dog, reward=reward))
+            learned = router.update(Step(state, dog, reward))
             mean, converged = push(learned.td_error)
             moved.journal.append(
                 (

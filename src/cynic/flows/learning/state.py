@@ -188,7 +188,7 @@ def save(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime
     ]
     if loops:
         save_loops(conn, loops, now)
-    _save_values(conn, known, changes, now)
+    _save_values(conn, changes, now)
     if changes.log:
         log(conn, changes.log, now)
     if changes.episodes:
@@ -210,31 +210,19 @@ def save(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime
         conn.execute(_SQL["count_tasks"], {"tasks": to_json(tasks)})
 
 
-def _save_values(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime) -> None:
+def _save_values(conn: psycopg.Connection, changes: Changes, now: datetime) -> None:
     """Write the journal; where values were given up, they are in the snapshot too, between the rows before and after."""
+    # One text for all rows: a moment is what COPY takes longest to write.
+    moment = now.isoformat()
     journal = changes.journal
     if changes.reset_at is not None:
-        copy_rows(conn, _SQL["journal"], ((*row, now) for row in journal[: changes.reset_at]))
+        copy_rows(conn, _SQL["journal"], ((*row, moment) for row in journal[: changes.reset_at]))
         conn.execute(_SQL["start_anew"], {"now": now})
         for statement in ("drop_gradients", "drop_locks", "unprotect_tasks"):
             conn.execute(_SQL[statement])
         journal = journal[changes.reset_at :]
     if journal:
-        copy_rows(conn, _SQL["journal"], ((*row, now) for row in journal))
-    gradients = known.q.router.learner.gradients
-    updated = {cast("tuple[str, str]", row[:2]) for row in journal if row[-1] is not None}
-    cells = [
-        {
-            "state": name,
-            "dog": dog,
-            "total": (seen := gradients[name][dog]).gradient_sum,
-            "squares": seen.gradient_sq_sum,
-            "updates": seen.update_count,
-        }
-        for name, dog in sorted(updated)
-    ]
-    if cells:
-        conn.execute(_SQL["save_gradients"], {"cells": to_json(cells)})
+        copy_rows(conn, _SQL["journal"], ((*row, moment) for row in journal))
 
 
 def save_loops(
@@ -246,13 +234,14 @@ def save_loops(
 
 def log(conn: psycopg.Connection, events: Sequence[Mapping[str, object]], now: datetime) -> None:
     """Write rows of learning_events."""
+    moment = now.isoformat()
     copy_rows(
         conn,
         _SQL["log"],
         (
             (
                 *(row["loop"], row["event"], row["judgment_id"], row["value"]),
-                *(row["action"], row["delta"], to_json(row["metadata"]), now),
+                *(row["action"], row["delta"], to_json(row["metadata"]), moment),
             )
             for row in events
         ),

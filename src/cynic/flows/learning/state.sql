@@ -17,10 +17,20 @@ FROM qlearning_state AS s
 WHERE s.service_id = 'default';
 
 -- name: gradients
--- What was summed up since the last consolidation.
-SELECT g.state_key, g.action, g.gradient_sum, g.gradient_sq_sum, g.update_count
-FROM qlearning_fisher_gradients AS g
-WHERE g.service_id = 'default' AND g.update_count > 0
+-- What was summed up since the last consolidation, with what the journal has beyond the snapshot.
+SELECT g.state_key, g.action, sum(g.total), sum(g.squares), sum(g.updates)::bigint
+FROM (
+    SELECT x.state_key, x.action, x.gradient_sum, x.gradient_sq_sum, x.update_count
+    FROM qlearning_fisher_gradients AS x
+    WHERE x.service_id = 'default' AND x.update_count > 0
+    UNION ALL
+    SELECT t.state, t.action, -t.td_error::numeric, (t.td_error * t.td_error)::numeric, 1
+    FROM td_error_tracker AS t
+    WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+      AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'applied_td_id')::bigint
+                           FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
+) AS g (state_key, action, total, squares, updates)
+GROUP BY g.state_key, g.action
 ORDER BY g.state_key, g.action;
 
 -- name: window
@@ -71,15 +81,6 @@ DELETE FROM loop_persistence_state AS l WHERE l.loop_name = 'ewc' AND l.state_ty
 
 -- name: unprotect_tasks
 UPDATE qlearning_tasks AS t SET consolidated = false WHERE t.service_id = 'default' AND t.consolidated;
-
--- name: save_gradients
--- Of the cells that a batch updated. JSON keeps every digit of a double, a cast to numeric would not.
-INSERT INTO qlearning_fisher_gradients AS g (state_key, action, gradient_sum, gradient_sq_sum, update_count)
-SELECT c.state, c.dog, c.total, c.squares, c.updates
-FROM jsonb_to_recordset(%(cells)s) AS c (state text, dog text, total numeric, squares numeric, updates integer)
-ORDER BY c.state, c.dog
-ON CONFLICT (service_id, state_key, action) DO UPDATE
-SET gradient_sum = excluded.gradient_sum, gradient_sq_sum = excluded.gradient_sq_sum, update_count = excluded.update_count;
 
 -- name: count_tasks
 -- How many episodes each kind of task has, and their mean reward; rewards are halves, so that the sum is found exactly.
