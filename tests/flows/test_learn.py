@@ -30,7 +30,8 @@ VOTES = [
     {"dog": "Oracle", "score": 0.5},
 ]
 STATE: dict[str, LiteralString] = {
-    "q_table": "SELECT q_table - 'stats', q_table #- '{stats,folded_at}' #- '{stats,applied_td_id}' -> 'stats' "
+    "q_table": "SELECT q_table - 'stats', q_table #- '{stats,folded_at}' #- '{stats,applied_td_id}' "
+    "#- '{stats,reset_td_id}' -> 'stats' "
     "FROM qlearning_state",
     "stats": "SELECT stats - 'foldedAt' - 'cycledAt' - 'consolidatedAt' - 'version' FROM qlearning_state",
     "journal": "SELECT state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward "

@@ -1,7 +1,8 @@
 -- 057_learning_protect: what protects learning
 --
 -- Kinds of task are counted with every answer, so those that were learned before are counted here. A judgment has one
--- accuracy, which another answer to it changes; it is found by its judgment, which the contract gives no index.
+-- accuracy, which another answer to it changes; it is found by its judgment, and first and last are told by id, not by a
+clock: the contract gives neither an index.
 -- The live table takes each part of the snapshot apart once, not once for each cell: with 660 cells it takes a third of
 -- the time. Gradients, the detector of drift and the watch for forgetting begin with the next answer.
 -- migrate:up
@@ -19,6 +20,7 @@ GROUP BY k.kind
 ON CONFLICT (task_id) DO NOTHING;
 
 CREATE UNIQUE INDEX forgetting_judgments_judgment_key ON forgetting_judgments (judgment_id);
+CREATE INDEX idx_forgetting_judgments_order ON forgetting_judgments (task_type, id);
 COMMENT ON COLUMN qlearning_state.consolidated_q_table IS 'the anchor; NULL before the first consolidation, and after a drift until the next';
 COMMENT ON COLUMN qlearning_state.fisher_matrix IS 'state, action and how much it matters, from 0 to 1; empty after a drift';
 
@@ -112,6 +114,7 @@ $$;
 -- Values that were held are no plain means, so they are learned anew, as is everything that answers teach.
 COMMENT ON COLUMN qlearning_state.fisher_matrix IS NULL;
 COMMENT ON COLUMN qlearning_state.consolidated_q_table IS 'the anchor; NULL before the first consolidation';
+DROP INDEX idx_forgetting_judgments_order;
 DROP INDEX forgetting_judgments_judgment_key;
 DELETE FROM forgetting_judgments;
 DELETE FROM forgetting_baselines;

@@ -6,9 +6,10 @@ one: when their mean falls beyond chance, the table starts anew. A rise is no al
 and resetting on it would punish success. A reset lifts the locks of consolidation too: they guard
 against feedback that is wrong for a while, not against a world that is another one.
 
-Which of the two it is, a fall alone does not say. While any cell is locked, a fall is only suspected to be a change: it
-is one when the mean of the next 500 rewards is below the middle between the means before and after the fall, and none
-as soon as the detector sees the mean rise above that middle again.
+Which of the two it is, a fall alone does not say. While any cell is locked, a fall is only suspected to be a change. It
+is one when 500 rewards later their mean is still below the middle between the means before and after the fall: the
+mean since the detector last saw it change, so that a burst that is over does not count. It is none as soon as the
+detector has seen the mean rise and a hundred rewards since then are above that middle.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ EPSILON: Final = 0.005
 DRIFT_DELTA: Final = 0.05
 DRIFT_CLOCK: Final = 8
 PROBATION: Final = 500
-"""Rewards after a fall that decide whether it stays, where locks are at stake."""
+"""Rewards after a fall until it is decided whether it stays, where locks are at stake."""
+LOW_MIN: Final = 50
+"""Rewards of which a mean counts as the one after the fall: what is left in the window at first is partly older."""
+RECOVERED: Final = 100
+"""Rewards since a rise of the mean that end a suspicion."""
 
 Found = Literal["nothing", "suspicion", "recovery", "drift"]
 
@@ -54,10 +59,18 @@ def _detector() -> Adwin:
 class Suspicion:
     """A fall of the mean reward that may pass: what came since."""
 
-    middle: float
-    """Between the mean before the fall and the one after it."""
+    before: float
+    """The mean until the fall."""
+    after: float
+    """The lowest mean since."""
     rewards: int = 0
-    total: float = 0.0
+    risen: bool = False
+    """Whether the last change of the mean since then was a rise."""
+
+    @property
+    def middle(self) -> float:
+        """Between the means before the fall and after it."""
+        return (self.before + self.after) / 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,22 +116,29 @@ class AdaptiveRouter:
     def _find(self, reward: float) -> Found:
         before = self.detector.mean
         changed = self.detector.update(reward)
-        fell = changed and self.detector.change < 0
-        doubt = self.suspicion
-        if doubt is not None:
-            doubt.rewards += 1
-            doubt.total += reward
-            rose = changed and not fell and (self.detector.mean or 0.0) >= doubt.middle
-            if rose or doubt.rewards >= PROBATION:
-                kept_low = not rose and doubt.total / doubt.rewards < doubt.middle
-                return "drift" if kept_low else "recovery"
+        after = self.detector.mean
+        if self.suspicion is not None and after is not None:
+            return self._doubt(self.suspicion, after, changed=changed)
+        if not changed or self.detector.change >= 0:
             return "nothing"
-        if not fell:
-            return "nothing"
-        if not self.learner.consolidation.locked or before is None or self.detector.mean is None:
+        if not self.learner.consolidation.locked or before is None or after is None:
             return "drift"
-        self.suspicion = Suspicion(middle=(before + self.detector.mean) / 2)
+        self.suspicion = Suspicion(before=before, after=after)
         return "suspicion"
+
+    def _doubt(self, doubt: Suspicion, mean: float, *, changed: bool) -> Found:
+        """What one reward more says of a suspicion; `mean` is that since the last change."""
+        doubt.rewards += 1
+        if self.detector.width >= LOW_MIN:
+            doubt.after = min(doubt.after, mean)
+        if changed:
+            doubt.risen = self.detector.change > 0
+        over = doubt.risen and not changed and self.detector.width >= RECOVERED
+        if over and mean >= doubt.middle:
+            return "recovery"
+        if doubt.rewards < PROBATION:
+            return "nothing"
+        return "drift" if mean < doubt.middle else "recovery"
 
     def consolidate(self, states: Collection[str] | None = None) -> Consolidation:
         """Anchor what was learned, of all states or of some; each is a task of its own, since a decision is one step."""

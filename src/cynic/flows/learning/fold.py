@@ -136,7 +136,7 @@ def _log_finding(known: Known, changes: Changes, event: Event, found: Found) -> 
                 "feedbackId": str(event.feedback_id),
                 "resets": known.q.router.resets,
                 "change": known.q.router.detector.change,
-                **({} if doubt is None else {"middle": doubt.middle}),
+                **({} if doubt is None else {"before": doubt.before, "after": doubt.after}),
             },
         }
     )

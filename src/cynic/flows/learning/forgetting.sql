@@ -26,9 +26,9 @@ RETURNING f.task_type, (f.created_at = %(now)s)::integer;
 -- Of kinds of task whether the first judgments were right, and whether the newest were.
 SELECT g.kind,
        ARRAY(SELECT (f.accuracy > 0.5)::integer FROM forgetting_judgments AS f
-             WHERE f.task_type = g.kind ORDER BY f.created_at, f.id LIMIT g.first),
+             WHERE f.task_type = g.kind ORDER BY f.id LIMIT g.first),
        ARRAY(SELECT (f.accuracy > 0.5)::integer FROM forgetting_judgments AS f
-             WHERE f.task_type = g.kind ORDER BY f.created_at DESC, f.id DESC LIMIT g.newest)
+             WHERE f.task_type = g.kind ORDER BY f.id DESC LIMIT g.newest)
 FROM jsonb_to_recordset(%(kinds)s) AS g (kind text, first bigint, newest bigint);
 
 -- name: baselines
