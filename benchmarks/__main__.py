@@ -11,6 +11,7 @@ from benchmarks import (
     hooks,
     judge,
     learning_control,
+    learning_flow,
     learning_judgement,
     migrations,
     over_http,
@@ -39,6 +40,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "pack": pack.run,
     "learning-judgement": learning_judgement.run,
     "learning-control": learning_control.run,
+    "learning-flow": learning_flow.run,
 }
 
 

@@ -11,8 +11,8 @@ Counts are taken back by the same steps backwards.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 from cynic.domains.learning.thompson import Arm
 
@@ -34,6 +34,7 @@ def reward(outcome: Outcome, *, with_judgment: bool) -> float:
     return worth if with_judgment else 1 - worth
 
 
+@lru_cache(maxsize=4096)
 def state_key(context: str | None, task: str | None, item: str) -> str:
     """The state of a decision as one text that holds its three parts whatever characters are in them."""
     return json.dumps([context, task, item], ensure_ascii=False, separators=(",", ":"))
@@ -50,8 +51,7 @@ def task_kind(context: str | None, task: str | None, item: str) -> str:
     return task or context or item
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """How often something was right and wrong."""
 
     right: int = 0

@@ -76,9 +76,9 @@ class Event:
 
     def rewards(self, outcome: Outcome) -> list[tuple[str, float]]:
         """Dog, and what its vote is worth under this outcome."""
-        return [
-            (dog, reward(outcome, with_judgment=side == self.passed)) for dog, side in self.votes
-        ]
+        passed = self.passed
+        ours, theirs = (reward(outcome, with_judgment=side) for side in (True, False))
+        return [(dog, ours if side == passed else theirs) for dog, side in self.votes]
 
 
 def taken(rows: Iterable[tuple[object, ...]]) -> list[str]:

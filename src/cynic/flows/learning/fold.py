@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cynic.domains.learning.answers import WORTH, Tally, reward, taken_back
+from cynic.domains.learning.answers import WORTH, Tally, taken_back
 from cynic.domains.learning.thompson import NEW_ARM, Arm
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cynic.flows.learning.answers import Event
     from cynic.flows.learning.q_learning import QLearning
 
+LOGGED_PLACES: Final = 6
+NO_ANSWERS: Final = Tally()
 Sides = dict[str, Tally]
 """pass or fail → how often judgments on that side were right."""
 
@@ -114,6 +116,7 @@ def _learn_q(
     moved = known.q.learn(event, former, place=place, root=root)
     changes.journal.extend(moved.journal)
     changes.updates += moved.updates
+    # What each dog's value did is in the journal.
     _log(changes, event, former, "q-learning", moved.changes, {"state": event.state})
     if moved.found != "nothing":
         _log_finding(known, changes, event, moved.found)
@@ -145,36 +148,42 @@ def _log_finding(known: Known, changes: Changes, event: Event, found: Found) -> 
 def _learn_arms(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     arms = known.arms.setdefault(event.arms, {})
     moved: dict[str, float] = {}
-    for dog, side in event.votes:
+    was = {} if former is None else dict(event.rewards(former))
+    for dog, now in event.rewards(event.outcome):
         before = arm = arms.get(dog, NEW_ARM)
         if former is not None:
-            arm = taken_back(arm, reward(former, with_judgment=side == event.passed))
-        now = reward(event.outcome, with_judgment=side == event.passed)
+            arm = taken_back(arm, was[dog])
         arms[dog] = arm = arm.after(now)
         moved[dog] = arm.alpha / (arm.alpha + arm.beta) - before.alpha / (
             before.alpha + before.beta
         )
     _touch(changes, "thompson", event.arms, moved)
-    _log(changes, event, former, "thompson", moved, {"context": event.arms})
+    where = {"context": event.arms, "changes": _rounded(moved)}
+    _log(changes, event, former, "thompson", moved, where)
 
 
 def _learn_dogs(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     moved: dict[str, float] = {}
-    for dog, side in event.votes:
-        before = tally = known.dogs.get(dog, Tally())
+    was = {} if former is None else dict(event.rewards(former))
+    for dog, now in event.rewards(event.outcome):
+        before = tally = known.dogs.get(dog, NO_ANSWERS)
         if former is not None:
-            tally = tally.plus(reward(former, with_judgment=side == event.passed), -1)
-        tally = tally.plus(reward(event.outcome, with_judgment=side == event.passed))
+            tally = tally.plus(was[dog], -1)
+        tally = tally.plus(now)
         if tally != before:
             known.dogs[dog] = tally
             moved[dog] = tally.weight - before.weight
     _touch(changes, "dog-votes", "default", moved)
-    _log(changes, event, former, "dog-votes", moved, {})
+    _log(changes, event, former, "dog-votes", moved, {"changes": _rounded(moved)})
+
+
+def _rounded(moved: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(change, LOGGED_PLACES) for name, change in moved.items()}
 
 
 def _learn_kind(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     sides = known.kinds.setdefault(event.kind, {})
-    before = tally = sides.get(event.side, Tally())
+    before = tally = sides.get(event.side, NO_ANSWERS)
     if former is not None:
         tally = tally.plus(WORTH[former], -1)
     tally = tally.plus(WORTH[event.outcome])
@@ -183,19 +192,18 @@ def _learn_kind(known: Known, changes: Changes, event: Event, former: Outcome | 
     sides[event.side] = tally
     moved = {event.side: tally.mean - before.mean}
     _touch(changes, "calibration", event.kind, moved)
-    _log(changes, event, former, "calibration", moved, {"kind": event.kind})
+    where = {"kind": event.kind, "changes": _rounded(moved)}
+    _log(changes, event, former, "calibration", moved, where)
 
 
 def _keep_episode(changes: Changes, event: Event) -> None:
     features = {"context": event.context, "task": event.task, "item": event.item}
-    changes.episodes[_episode(event.feedback_id)] = {
-        "episode_id": _episode(event.feedback_id),
+    name = _episode(event.feedback_id)
+    changes.episodes[name] = {
+        "episode_id": name,
         "features": [f"{name}:{value}" for name, value in features.items() if value is not None],
         "task_type": event.task,
-        "actions": [
-            {"dog": dog, "reward": reward(event.outcome, with_judgment=side == event.passed)}
-            for dog, side in event.votes
-        ],
+        "actions": [{"dog": dog, "reward": reward} for dog, reward in event.rewards(event.outcome)],
         "outcome": {
             "status": event.outcome,
             "judgmentId": event.judgment_id,
@@ -234,6 +242,6 @@ def _log(  # the parts of a row
             "value": 2 * WORTH[event.outcome] - 1,
             "action": event.outcome,
             "delta": math.fsum(moved.values()) / len(moved),
-            "metadata": {"feedbackId": str(event.feedback_id), "changes": dict(moved), **where},
+            "metadata": {"feedbackId": str(event.feedback_id), **where},
         }
     )
