@@ -35,6 +35,7 @@ def run(*, schema: str | None, as_json: bool) -> None:
         f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
         f"{done.skipped} skipped"
     )
+    click.echo(f"{done.cycles} cycles, {done.consolidations} consolidations")
     for loop, answers in sorted(done.changes.items()):
         click.echo(f"{answers:>10}  {loop}")
 

@@ -2,7 +2,7 @@
 --
 -- Kinds of task are counted with every answer, so those that were learned before are counted here. A judgment has one
 -- accuracy, which another answer to it changes; it is found by its judgment, and first and last are told by id, not by a
-clock: the contract gives neither an index.
+-- clock: the contract gives neither an index.
 -- The live table takes each part of the snapshot apart once, not once for each cell: with 660 cells it takes a third of
 -- the time. Gradients, the detector of drift and the watch for forgetting begin with the next answer.
 -- migrate:up

@@ -240,7 +240,9 @@ class Careful:
     def learn(self, step: Step, *, step_size: StepSize, gamma: float = 0.0) -> Learned:
         """Fold one step into the table, and say what the value became: a locked one stays."""
         learned = planned(self.table, step, step_size=step_size, gamma=gamma)
-        after = self.consolidation.held(step.state, step.dog, learned)
+        after = learned.after
+        if step.state in self.consolidation.anchor:
+            after = self.consolidation.held(step.state, step.dog, learned)
         self.table.put(step.state, step.dog, after)
         row = self.gradients.get(step.state)
         if row is None:

@@ -100,9 +100,14 @@ class QTable:
 
     def put(self, state: str, dog: str, value: float) -> None:
         """Set a value and count the update."""
-        self.values.setdefault(state, {})[dog] = value
-        row = self.visits.setdefault(state, {})
-        row[dog] = row.get(dog, 0) + 1
+        values = self.values.get(state)
+        if values is None:
+            values = self.values[state] = {}
+        values[dog] = value
+        visits = self.visits.get(state)
+        if visits is None:
+            visits = self.visits[state] = {}
+        visits[dog] = visits.get(dog, 0) + 1
 
     def clear(self) -> None:
         """Begin anew."""
