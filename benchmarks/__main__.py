@@ -11,6 +11,7 @@ from benchmarks import (
     hooks,
     judge,
     learning_control,
+    learning_flow,
     learning_judgement,
     learning_visible,
     migrations,
@@ -41,6 +42,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "learning-judgement": learning_judgement.run,
     "learning-control": learning_control.run,
     "learning-visible": learning_visible.run,
+    "learning-flow": learning_flow.run,
 }
 
 

@@ -31,14 +31,26 @@ VOTES = [
 ]
 PER_ANSWER = ("thompson", "dog-votes", "calibration")
 STATE: dict[str, LiteralString] = {
-    "q_table": "SELECT q_table - 'stats', q_table #- '{stats,folded_at}' #- '{stats,applied_td_id}' -> 'stats' "
+    "q_table": "SELECT q_table - 'stats', q_table #- '{stats,folded_at}' #- '{stats,applied_td_id}' "
+    "#- '{stats,reset_td_id}' -> 'stats' "
     "FROM qlearning_state",
-    "stats": "SELECT stats - 'foldedAt' - 'cycledAt' - 'version' FROM qlearning_state",
-    "journal": "SELECT state, action, td_error, rolling_avg_td_error, is_converged, current_q, target, reward "
+    "stats": "SELECT stats - 'foldedAt' - 'cycledAt' - 'consolidatedAt' - 'version' FROM qlearning_state",
+    "journal": "SELECT state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward "
     "FROM td_error_tracker ORDER BY id",
+    "anchor": "SELECT consolidated_q_table, fisher_matrix, ewc_lambda, consolidation_count FROM qlearning_state",
+    "gradients": "SELECT state_key, action, gradient_sum, gradient_sq_sum, update_count, fisher_value "
+    "FROM qlearning_fisher_gradients ORDER BY 1, 2",
+    "tasks": "SELECT task_id, task_type, episodes_count, avg_reward, consolidated FROM qlearning_tasks ORDER BY 1",
+    "consolidations": "SELECT task_id, fisher_entries, avg_fisher, q_states, pre_consolidation_accuracy, "
+    "post_consolidation_accuracy FROM qlearning_ewc_history ORDER BY created_at, 1",
+    "forgetting": "SELECT task_type, judgment_id, accuracy FROM forgetting_judgments ORDER BY id",
+    "baselines": "SELECT task_type, baseline_accuracy, sample_count FROM forgetting_baselines ORDER BY 1",
+    "transfer": "SELECT average_bwt, task_count, catastrophic_count, catastrophic_tasks FROM forgetting_metrics ORDER BY id",
+    "alerts": "SELECT alert_type, average_bwt, catastrophic_count, catastrophic_tasks FROM forgetting_alerts ORDER BY id",
     "episodes": "SELECT features, task_type, actions, outcome, reward FROM qlearning_episodes ORDER BY outcome ->> 'judgmentId'",
     "loops": "SELECT loop_name, state_type, weights, episode_count FROM loop_persistence_state ORDER BY 1, 2",
-    "log": "SELECT loop_type, event_type, judgment_id, feedback_value, action_taken, weight_delta, metadata - 'feedbackId' - 'cycleId' "
+    "log": "SELECT loop_type, event_type, judgment_id, feedback_value, action_taken, weight_delta, "
+    "metadata - ARRAY['feedbackId', 'cycleId', 'consolidationIds'] "
     "FROM learning_events ORDER BY id",
     "applied": "SELECT judgment_id, outcome, applied, superseded_at IS NULL FROM feedback ORDER BY judgment_id, created_at",
     "places": "SELECT judgment_id, outcome, learned_as FROM feedback ORDER BY judgment_id, created_at",
@@ -52,7 +64,7 @@ STATE: dict[str, LiteralString] = {
     "evolution": "SELECT pattern_type, pattern_key, occurrence_count, confidence, strength, trend_direction, trend_velocity, "
     "first_seen, last_seen, merged_at IS NULL, cardinality(parent_ids) FROM pattern_evolution ORDER BY 1, 2",
     "shared": "SELECT patterns, weights, pattern_count FROM shared_memory_patterns",
-    "consolidations": "SELECT service_id, fisher_entries, avg_fisher FROM ewc_consolidation_history ORDER BY id",
+    "pattern_locks": "SELECT service_id, fisher_entries, avg_fisher FROM ewc_consolidation_history ORDER BY id",
     "maturity": "SELECT loop_name, maturity, data_coverage, convergence, accuracy, adaptability FROM learning_maturity ORDER BY id",
     "metrics": "SELECT metric_type, value FROM judgment_metrics ORDER BY id",
     "spreads": "SELECT distribution_type, parameters - 'cycleId' FROM distribution_snapshots ORDER BY id",
@@ -100,6 +112,7 @@ def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
         "skipped": 0,
         "q_updates": 3,
         "cycles": 1,
+        "consolidations": 0,
         "changes": {"calibration": 1, "dog-votes": 1, "q-learning": 1, "thompson": 1},
         "busy": False,
     }
@@ -171,6 +184,9 @@ def test_a_former_answer_is_taken_back_exactly(
     conn.execute("DELETE FROM td_error_tracker")
     conn.execute("DELETE FROM loop_persistence_state")
     conn.execute("DELETE FROM qlearning_episodes")
+    conn.execute("DELETE FROM qlearning_tasks")
+    conn.execute("DELETE FROM qlearning_fisher_gradients")
+    conn.execute("DELETE FROM forgetting_judgments")
     conn.execute("DELETE FROM learning_cycles")
     conn.execute("UPDATE feedback SET applied = false, learned_as = NULL")
     conn.execute("UPDATE unified_signals SET metadata = '{}'")
@@ -186,6 +202,8 @@ def test_a_former_answer_is_taken_back_exactly(
     ]
     assert weights[0] == weights[1]
     assert folded["episodes"] == plain["episodes"]
+    assert folded["tasks"] == plain["tasks"]
+    assert sorted(folded["forgetting"]) == sorted(plain["forgetting"])
     assert folded["applied"] == plain["applied"]
     q = [found["q_table"][0][0] for found in (folded, plain)]
     assert q[0]["visits"] == q[1]["visits"]

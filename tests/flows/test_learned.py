@@ -118,7 +118,8 @@ def test_nothing_measured_is_none_and_what_is_not_built_says_so(
         "not enough data yet (0 of 30)",
         "not enough data yet (0 of 30)",
         "not enough data yet (0 of 3)",
-        *["not built yet"] * 5,
+        "not enough data yet (0 of 100)",
+        *["not built yet"] * 4,
     ]
     assert all(loop["last_change"] is None for loop in shown["loops"][:4])
     assert shown["loops"][2]["detail"]["converged"] is None

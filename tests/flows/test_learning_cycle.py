@@ -10,8 +10,9 @@ import pytest
 from cynic.base.errors import InvalidDataError
 from cynic.flows import learn
 from cynic.flows.learning import cycle
-from cynic.flows.learning.cycle import Cycle, Turn
+from cynic.flows.learning.cycle import Cycle
 from cynic.flows.learning.state import Keeper
+from cynic.flows.learning.turn import Turn
 
 if TYPE_CHECKING:
     import psycopg

@@ -38,6 +38,7 @@ def run(*, schema: str | None, as_json: bool) -> None:
         f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
         f"{done.skipped} skipped; {done.cycles} cycles"
     )
+    click.echo(f"{done.cycles} cycles, {done.consolidations} consolidations")
     for loop, answers in sorted(done.changes.items()):
         click.echo(f"{answers:>10}  {loop}")
 

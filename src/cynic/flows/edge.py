@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("edge.sql")))
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, default=float).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
@@ -49,4 +51,4 @@ def digest_key(conn: psycopg.Connection) -> bytes:
 
 def to_json(value: object) -> str:
     """JSON for a parameter; a Decimal inside becomes a number with the same digits."""
-    return json.dumps(value, ensure_ascii=False, default=float)
+    return _ENCODE(value)

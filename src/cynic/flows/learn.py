@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.flows.learning import answers, cycle, fold, governance, state
+from cynic.flows.learning import answers, cycle, ewc, fold, governance, state
 from cynic.flows.learning.fold import Changes
 from cynic.flows.learning.state import Counts, Keeper
 
@@ -51,10 +51,16 @@ class Pass:
     updates: int = 0
     """Of Q-values."""
     cycles: int = 0
+    consolidations: int = 0
     changes: Counter[str] = field(default_factory=Counter[str])
     """Loop → answers that moved it, or cycles in which it adjusted something."""
     busy: bool = False
     """Another learner is at it; nothing was done."""
+
+    @property
+    def worked(self) -> bool:
+        """Whether there may be more to do at once."""
+        return bool(self.taken or self.consolidations)
 
     def add(self, other: Pass) -> None:
         """Add up what another pass did."""
@@ -64,6 +70,7 @@ class Pass:
         self.skipped += other.skipped
         self.updates += other.updates
         self.cycles += other.cycles
+        self.consolidations += other.consolidations
         self.changes += other.changes
         self.busy = other.busy
 
@@ -76,6 +83,7 @@ class Pass:
             "skipped": self.skipped,
             "q_updates": self.updates,
             "cycles": self.cycles,
+            "consolidations": self.consolidations,
             "changes": dict(sorted(self.changes.items())),
             "busy": self.busy,
         }
@@ -98,18 +106,19 @@ def run(
     keeper = keeper or Keeper()
     task = str(edge.new_id())
     total = Pass()
-    while (one := learn(conn, edge, limit=limit, wait=True, keeper=keeper, task=task)).taken:
+    while (one := learn(conn, edge, limit=limit, wait=True, keeper=keeper, task=task)).worked:
         total.add(one)
         if progress is not None:
             progress(total.taken)
     total.add(close_cycle(conn, edge, wait=True, task=task))
+    total.add(consolidate(conn, edge, wait=True, task=task))
     fold_table(conn, edge, wait=True)
     governance.tend(conn, edge)
     return total
 
 
 def tend(conn: psycopg.Connection, edge: Edge, keeper: Keeper | None = None) -> Pass:
-    """The worker's round: a pass if something waits; else the cycle when it is due, else the snapshot.
+    """The worker's round: a pass if something waits; else the cycle when it is due, the consolidation, the snapshot.
 
     The rounds of a minute are one run, and leave one task.
     """
@@ -118,6 +127,8 @@ def tend(conn: psycopg.Connection, edge: Edge, keeper: Keeper | None = None) -> 
     done = learn(conn, edge, keeper=keeper) if waiting else Pass()
     if not done.taken and _cycle_is_due(counts, edge.clock()):
         done = close_cycle(conn, edge)
+    elif not done.worked and ewc.due_now(counts, edge.clock()):
+        done = consolidate(conn, edge)
     elif not done.taken and _fold_is_due(counts, edge.clock()):
         fold_table(conn, edge)
     return done
@@ -142,6 +153,9 @@ def learn(
         if not _alone(conn, wait=wait):
             return Pass(busy=True)
         counts = keeper.counts(conn)
+        if ewc.due_here(counts):
+            # Before any further answer, so that its place does not depend on who learned them.
+            return _consolidate(conn, edge, counts, task)
         room = max(1, cycle.ANSWERS - (counts.learned - counts.cycled))
         taken = conn.execute(_SQL["take"], {"limit": min(limit, room)}).fetchall()
         ids = answers.taken(taken)
@@ -151,6 +165,7 @@ def learn(
         known = keeper.known(conn, events, counts)
         changes, counts = _fold(known, events, counts, edge.clock())
         state.save(conn, known, changes, edge.clock())
+        counts = replace(counts, ripe=_ripe(known, changes, counts))
         done = Pass(
             taken=len(ids),
             learned=len(events),
@@ -161,7 +176,7 @@ def learn(
         )
         if counts.learned - counts.cycled >= cycle.ANSWERS:
             counts = _cycle(conn, edge, counts, done)
-        state.count(conn, counts)
+        state.count(conn, counts, known.q)
         if _fold_is_due(counts, edge.clock()):
             conn.execute(_SQL["fold"], {"now": edge.clock()})
         _leave_task(conn, edge, f"learn:{task or _minute(started)}", done, started)
@@ -182,6 +197,29 @@ def close_cycle(
         if counts.learned > counts.cycled:
             state.count(conn, _cycle(conn, edge, counts, done))
             _leave_task(conn, edge, f"cycle:{task or _minute(started)}", done, started)
+    return done
+
+
+def consolidate(
+    conn: psycopg.Connection, edge: Edge, *, wait: bool = False, task: str | None = None
+) -> Pass:
+    """Consolidate what was learned if that is due; the snapshot comes first."""
+    with conn.transaction():
+        if not _alone(conn, wait=wait):
+            return Pass(busy=True)
+        counts = Keeper().counts(conn)
+        if ewc.due_now(counts, edge.clock()):
+            return _consolidate(conn, edge, counts, task)
+    return Pass()
+
+
+def _consolidate(conn: psycopg.Connection, edge: Edge, counts: Counts, task: str | None) -> Pass:
+    started = edge.clock()
+    conn.execute(_SQL["fold"], {"now": started})
+    counts, states = ewc.run(conn, edge, counts)
+    state.count(conn, replace(counts, unfolded=0, folded_at=started))
+    done = Pass(consolidations=1, changes=Counter({"ewc": 1} if states else {}))
+    _leave_task(conn, edge, f"consolidate:{task or _minute(started)}", done, started)
     return done
 
 
@@ -211,7 +249,15 @@ def _fold(
         correct=counts.correct + changes.correct,
         unfolded=counts.unfolded + len(changes.journal),
         folded_at=counts.folded_at or now,
+        consolidated_at=counts.consolidated_at or now,
     )
+
+
+def _ripe(known: fold.Known, changes: Changes, counts: Counts) -> bool:
+    """Whether some state is ready to be consolidated; those that a batch did not touch are as ready as before."""
+    before = counts.ripe and changes.reset_at is None
+    touched = {cast("str", row[0]) for row in changes.journal}
+    return before or bool(known.q.ready(touched, ewc.UPDATES))
 
 
 def _cycle(conn: psycopg.Connection, edge: Edge, counts: Counts, done: Pass) -> Counts:

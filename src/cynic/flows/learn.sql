@@ -30,7 +30,10 @@ WHERE s.service_id = 'default';
 -- What the signals are about, in the order given. The feedback may be gone with an erased user: then there is no row
 -- for its signal. A signal that somebody else wrote has no feedback either.
 SELECT s.id, f.id, f.outcome, f.applied, j.judgment_id, j.verdict, j.query_type, j.task_type, j.item_type,
-       former.id, former.outcome, former.applied, former.learned_as,
+       former.id, former.outcome, former.applied,
+       CASE WHEN former.id IS NOT NULL THEN (
+           SELECT min(x.learned_as) FROM feedback AS x
+           WHERE x.judgment_id = f.judgment_id AND x.user_id IS NOT DISTINCT FROM f.user_id) END,
        (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id)
         FROM dog_votes AS v WHERE v.item_id = j.judgment_id)
 FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS g (id, place)
@@ -45,7 +48,21 @@ LEFT JOIN feedback AS former
 ORDER BY g.place;
 
 -- name: fold
--- The snapshot takes in the journal. Everything up to the mark may be pruned from then on.
+-- The snapshot takes in the journal, and the gradients take in its errors. Everything up to the mark may be pruned from
+-- then on. Sums are numeric, so that it does not matter where folds end.
+WITH gradient AS (
+    INSERT INTO qlearning_fisher_gradients AS g (state_key, action, gradient_sum, gradient_sq_sum, update_count)
+    SELECT t.state, t.action, -sum(t.td_error::numeric), sum((t.td_error * t.td_error)::numeric), count(*)
+    FROM td_error_tracker AS t
+    WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+      AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'applied_td_id')::bigint
+                           FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
+    GROUP BY t.state, t.action
+    ORDER BY t.state, t.action
+    ON CONFLICT (service_id, state_key, action) DO UPDATE
+    SET gradient_sum = g.gradient_sum + excluded.gradient_sum,
+        gradient_sq_sum = g.gradient_sq_sum + excluded.gradient_sq_sum, update_count = g.update_count + excluded.update_count
+)
 UPDATE qlearning_state AS s
 SET q_table = jsonb_set(get_live_q_table('default'), '{stats,folded_at}', to_jsonb(%(now)s::timestamptz)),
     stats = s.stats || jsonb_build_object('unfolded', 0, 'foldedAt', %(now)s::timestamptz)

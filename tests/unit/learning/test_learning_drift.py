@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cynic.base.errors import InvalidDataError
-from cynic.domains.learning.adaptive import AdaptiveRouter
+from cynic.domains.learning.adaptive import PROBATION, AdaptiveRouter
 from cynic.domains.learning.drift import Adwin, Ddm, Detector, PageHinkley
 from cynic.domains.learning.qlearning import Step
 from cynic.domains.learning.td_tracking import TdTracker, summary
@@ -155,7 +156,84 @@ def test_a_drift_lifts_the_locks() -> None:
     again = AdaptiveRouter.resume(
         json.loads(json.dumps(router.state())), DOGS, router.learner.consolidation
     )
-    lies = [again.learn(Step(state="c", dog="Sage", reward=0.0))[1] for _ in range(100)]
-    assert any(lies)
+    lies = [again.learn(Step(state="c", dog="Sage", reward=0.0))[1] for _ in range(600)]
+    assert lies.index(True) >= PROBATION
     assert again.learner.consolidation.locked == frozenset()
     assert again.learner.table.value("c", "Sage") < 0.1
+
+
+def reward(rng: random.Random, chance: float) -> Step:
+    return Step(state="c", dog="Sage", reward=float(rng.random() < chance))
+
+
+def locked(seed: int, chance: float) -> tuple[AdaptiveRouter, random.Random]:
+    router, rng = AdaptiveRouter.new(DOGS), random.Random(seed)
+    for _ in range(1000):
+        router.learn(reward(rng, chance))
+    router.consolidate()
+    return router, rng
+
+
+@pytest.mark.parametrize("chance", [0.65, 0.75, 0.9, 1.0])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_burst_of_lies_lifts_no_lock(chance: float, seed: int) -> None:
+    router, rng = locked(seed, chance)
+    before, resets = router.learner.table.value("c", "Sage"), router.resets
+    anchor = router.learner.consolidation
+    found = [router.watch(reward(rng, 1 - chance).reward) for _ in range(300)]
+    found += [router.watch(reward(rng, chance).reward) for _ in range(1000)]
+    assert "drift" not in found
+    assert router.resets == resets
+    assert router.suspicion is None
+    assert router.learner.consolidation is anchor
+    assert router.learner.table.value("c", "Sage") == before
+    if chance > 0.8:
+        assert found.count("suspicion") == found.count("recovery") == 1
+        # Dropped as soon as the mean has risen again, not at the end of the probation.
+        assert found.index("recovery") < 300 + 150
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_change_that_stays_lifts_the_locks_in_the_end(seed: int) -> None:
+    router, rng = locked(seed, 0.9)
+    found = [router.watch(reward(rng, 0.3).reward) for _ in range(700)]
+    assert found.index("drift") - found.index("suspicion") == PROBATION
+    assert router.learner.consolidation.locked == frozenset()
+    assert router.learner.table.values == {}
+    assert router.suspicion is None
+
+
+def test_without_locks_a_fall_is_a_change_at_once() -> None:
+    router, rng = AdaptiveRouter.new(DOGS), random.Random(1)
+    for _ in range(500):
+        router.learn(reward(rng, 0.9))
+    found = [router.watch(reward(rng, 0.1).reward) for _ in range(100)]
+    assert "drift" in found
+    assert "suspicion" not in found
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), max_size=120), st.integers(0, 120))
+def test_an_interrupted_suspicion_goes_on(rewards: list[float], at: int) -> None:
+    straight, _ = locked(3, 0.95)
+    broken, _ = locked(3, 0.95)
+    lies = [0.0] * 40 + rewards
+    for place, value in enumerate(lies):
+        if place == at:
+            broken = AdaptiveRouter.resume(
+                json.loads(json.dumps(broken.state())), DOGS, broken.learner.consolidation
+            )
+        assert broken.watch(value) == straight.watch(value)
+    assert broken.state() == straight.state()
+
+
+@given(st.lists(st.floats(-1, 1), max_size=350))
+def test_a_window_that_rolls_is_one_that_is_added_up(seen: list[float]) -> None:
+    tracker = TdTracker()
+    for place, error in enumerate(seen, 1):
+        mean, at_rest = tracker.push(error)
+        whole = summary(seen[max(0, place - tracker.window) : place])
+        assert (mean, at_rest) == (whole.rolling_abs_mean, whole.converged is True)
+    sizeable = [error for error in seen if not error or abs(error) >= 2**-27]
+    if sizeable:
+        exact = sum(map(Fraction, map(abs, sizeable))) / len(sizeable)
+        assert summary(sizeable).rolling_abs_mean == float(exact)

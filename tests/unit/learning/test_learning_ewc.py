@@ -201,3 +201,64 @@ def test_softmax_fisher_without_decisions_is_zero() -> None:
     assert softmax_fisher({"c": {"x": 0.5, "y": 0.5}}, []) == {"c": {"x": 0.0, "y": 0.0}}
     found = softmax_fisher({"c": {"x": 0.5, "y": 0.5}}, [("c", "x")])
     assert found == {"c": {"x": 0.25, "y": 0.25}}
+
+
+halves = st.sampled_from([0.0, 0.5, 1.0])
+MEAN = StepSize(rule="sample-mean", initial_weight=2.0)
+
+
+@given(st.lists(halves, min_size=1, max_size=300), st.data())
+def test_an_exchanged_reward_of_a_free_cell_is_as_if_it_had_been_the_other(
+    rewards: list[float], data: st.DataObject
+) -> None:
+    place = data.draw(st.integers(0, len(rewards) - 1))
+    now = data.draw(halves)
+    learners = [Careful(table=QTable(dogs=("x",), initial=1.0)) for _ in range(2)]
+    for learner, wanted in zip(
+        learners, (rewards, [*rewards[:place], now, *rewards[place + 1 :]]), strict=True
+    ):
+        for reward in wanted:
+            learner.learn(Step(state="a", dog="x", reward=reward), step_size=MEAN)
+    before, after = learners[0].exchange("a", "x", rewards[place], now, initial_weight=2.0)
+    assert after == pytest.approx(learners[1].table.value("a", "x"), abs=1e-12)
+    assert learners[0].table.visits == learners[1].table.visits
+    assert learners[0].exchange("a", "x", now, rewards[place], initial_weight=2.0)[1] == (
+        pytest.approx(before, abs=1e-12)
+    )
+
+
+@given(st.lists(halves, min_size=1, max_size=50), halves, halves)
+def test_an_exchanged_reward_of_a_held_cell_moves_it_as_little_as_a_new_one(
+    rewards: list[float], former: float, now: float
+) -> None:
+    learner = Careful(table=QTable(dogs=("x",), initial=1.0))
+    for reward in rewards:
+        learner.learn(Step(state="a", dog="x", reward=reward), step_size=MEAN)
+    learner.end_task()
+    weight = len(rewards) + 2
+    before, after = learner.exchange("a", "x", former, now, initial_weight=2.0)
+    assert after - before == pytest.approx((now - former) / (weight + 20))
+    assert learner.exchange("a", "x", now, former, initial_weight=2.0)[1] == pytest.approx(before)
+    assert learner.gradients == {}
+
+
+def test_no_reward_is_exchanged_in_a_cell_that_is_not_there() -> None:
+    learner = Careful(table=QTable(dogs=("x",), initial=1.0))
+    assert learner.exchange("a", "x", 0.0, 1.0) == (1.0, 1.0)
+    assert learner.table.values == {}
+
+
+def test_some_states_are_consolidated_and_the_others_keep_what_they_had() -> None:
+    learner = Careful(table=QTable(dogs=("x", "y")))
+    for state in ("a", "b"):
+        learner.learn(Step(state=state, dog="x", reward=1), step_size=StepSize())
+    first = learner.end_task(task_of=str, states=["a"])
+    assert first.anchor == {"a": {"x": 1.0}}
+    assert first.locked == {("a", "x")}
+    assert set(learner.gradients) == {"b"}
+    learner.learn(Step(state="a", dog="y", reward=0), step_size=StepSize())
+    second = learner.end_task(task_of=str, states=["b"])
+    assert second.anchor == {"a": {"x": 1.0}, "b": {"x": 1.0}}
+    assert second.locked == {("a", "x"), ("b", "x")}
+    assert second.fisher == {"a": {"x": 1.0}, "b": {"x": 1.0}}
+    assert learner.gradients["a"]["y"].update_count == 1

@@ -5,20 +5,16 @@ not), and so did each vote. Correct: the side of the judgment is right, worth 1,
 other way round; partial: either is worth 0.5, and no count of right and wrong moves. An abstention took no side and learns
 nothing. The score that an answer may carry is not looked at: an answer that contradicts itself counts by its outcome.
 
-Counts are taken back by the same steps backwards. A value of Q-learning that is a sample mean has a sum of halves behind
-it, so the mean with one reward exchanged is found exactly.
+Counts are taken back by the same steps backwards.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple
 
 from cynic.domains.learning.thompson import Arm
-
-if TYPE_CHECKING:
-    from cynic.domains.learning.qlearning import QTable
 
 Outcome = Literal["correct", "incorrect", "partial"]
 
@@ -38,13 +34,24 @@ def reward(outcome: Outcome, *, with_judgment: bool) -> float:
     return worth if with_judgment else 1 - worth
 
 
+@lru_cache(maxsize=4096)
 def state_key(context: str | None, task: str | None, item: str) -> str:
     """The state of a decision as one text that holds its three parts whatever characters are in them."""
     return json.dumps([context, task, item], ensure_ascii=False, separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+def kind_of_state(state: str) -> str:
+    """The kind of task of a state key."""
+    context, task, item = json.loads(state)
+    return task_kind(context, task, item)
+
+
+def task_kind(context: str | None, task: str | None, item: str) -> str:
+    """What consolidation and forgetting count together: the kind of task, or the nearest thing that is told of it."""
+    return task or context or item
+
+
+class Tally(NamedTuple):
     """How often something was right and wrong."""
 
     right: int = 0
@@ -73,19 +80,3 @@ class Tally:
 def taken_back(arm: Arm, worth: float) -> Arm:
     """The arm without one outcome of this worth."""
     return Arm(alpha=arm.alpha - worth, beta=arm.beta - (1 - worth))
-
-
-def exchanged(
-    table: QTable, state: str, dog: str, former: float, now: float, initial_weight: float = 0.0
-) -> tuple[float, float]:
-    """Put the mean with the reward `former` exchanged for `now`; the value before and after. No visit is counted.
-
-    `initial_weight` is that of the step size: as how many rewards the initial value counts.
-    """
-    count, before = table.count(state, dog), table.value(state, dog)
-    if not count:
-        return before, before
-    weight = count + initial_weight
-    after = (round(2 * before * weight) / 2 - former + now) / weight
-    table.values[state][dog] = after
-    return before, after

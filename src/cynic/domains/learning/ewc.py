@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.qlearning import Learned, QTable, Step, StepSize, planned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+_Row = TypeVar("_Row")
 Cells: TypeAlias = "Mapping[str, Mapping[str, float]]"
 
 LOCK_AT: Final = 0.618
@@ -29,11 +30,13 @@ EWC_LAMBDA: Final = 0.1
 LOCKED_LAMBDA: Final = 20.0
 """Feedback then moves a value by at most 1/21 of the way until the next consolidation; a drift lifts the locks."""
 DECAY: Final = 0.9
+_ROUNDING: Final = 1e-12
+"""What rounding can have added to a mean of halves, for each of its rewards."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Gradients:
-    """Running sums of one cell since the last consolidation, as `qlearning_fisher_gradients` keeps them."""
+    """Running sums of one cell since the last consolidation; `qlearning_fisher_gradients` keeps the same."""
 
     gradient_sum: float = 0.0
     gradient_sq_sum: float = 0.0
@@ -151,20 +154,11 @@ class Consolidation:
         object.__setattr__(self, "guarded", frozenset(state for state, _ in self.locked))
 
     def held(self, state: str, dog: str, learned: Learned) -> float:
-        """The value a cell takes instead of `learned.after`.
-
-        A lock guards a ranking: all cells of its state are pulled at full weight, since a rival that rises unhindered
-        overturns it as well as a fall of the best.
-        """
-        kept = self.anchor.get(state, {}).get(dog)
-        if kept is None:
+        """The value a cell takes instead of `learned.after`."""
+        found = self.pull(state, dog)
+        if found is None:
             return learned.after
-        if state in self.guarded:
-            weight, strength = 1.0, self.locked_lambda
-        else:
-            weight, strength = self.fisher.get(state, {}).get(dog, 0.0), self.ewc_lambda
-        if weight <= 0:
-            return learned.after
+        strength, weight, kept = found
         return proximal(
             learned.before,
             learned.td_error,
@@ -173,6 +167,21 @@ class Consolidation:
             fisher=weight,
             anchor=kept,
         )
+
+    def pull(self, state: str, dog: str) -> tuple[float, float, float] | None:
+        """How strongly a cell is held, with which weight, and at which value; None for one that is free.
+
+        A lock guards a ranking: all cells of its state are pulled at full weight, since a rival that rises unhindered
+        overturns it as well as a fall of the best.
+        """
+        row = self.anchor.get(state)
+        kept = None if row is None else row.get(dog)
+        if kept is None:
+            return None
+        if state in self.guarded:
+            return self.locked_lambda, 1.0, kept
+        weight = self.fisher.get(state, {}).get(dog, 0.0)
+        return (self.ewc_lambda, weight, kept) if weight > 0 and self.ewc_lambda > 0 else None
 
 
 NOTHING_CONSOLIDATED: Final = Consolidation(anchor={}, fisher={})
@@ -185,24 +194,34 @@ def consolidate(
     *,
     decay: float = DECAY,
     task_of: Callable[[str], str] | None = None,
+    states: Collection[str] | None = None,
 ) -> Consolidation:
     """The values become the anchor, visit shares join the Fisher, locks follow it with hysteresis.
 
-    `task_of` says to which task a state belongs, and each task has its own largest Fisher; by default all states are
+    With `states`, only they are consolidated; the others keep what they had. `task_of` says to which task a state belongs, and each task has its own largest Fisher; by default all states are
     one task. Where a decision is one step, each state is a task of its own (`task_of=str`): else what is asked
     often is locked and what is asked seldom never is.
     """
+    if states is not None:
+        values, gradients = _of(values, states), _of(gradients, states)
     new = _normalised_by_task(visit_fisher(gradients), task_of)
-    fisher = _normalised_by_task(online(before.fisher, new, decay), task_of)
+    former = before.fisher if states is None else _of(before.fisher, states)
+    fisher = _normalised_by_task(online(former, new, decay), task_of)
+    locked = {
+        (state, dog)
+        for state, row in fisher.items()
+        for dog, weight in row.items()
+        if lock(weight, locked=(state, dog) in before.locked)
+    }
+    anchor = {state: dict(row) for state, row in values.items()}
+    if states is not None:
+        locked |= {cell for cell in before.locked if cell[0] not in fisher}
+        anchor = {**before.anchor, **anchor}
+        fisher = {**before.fisher, **fisher}
     return Consolidation(
-        anchor={state: dict(row) for state, row in values.items()},
+        anchor=anchor,
         fisher=fisher,
-        locked=frozenset(
-            (state, dog)
-            for state, row in fisher.items()
-            for dog, weight in row.items()
-            if lock(weight, locked=(state, dog) in before.locked)
-        ),
+        locked=frozenset(locked),
         ewc_lambda=before.ewc_lambda,
         locked_lambda=before.locked_lambda,
     )
@@ -220,8 +239,10 @@ class Careful:
 
     def learn(self, step: Step, *, step_size: StepSize, gamma: float = 0.0) -> Learned:
         """Fold one step into the table, and say what the value became: a locked one stays."""
-        wanted = planned(self.table, step, step_size=step_size, gamma=gamma)
-        after = self.consolidation.held(step.state, step.dog, wanted)
+        learned = planned(self.table, step, step_size=step_size, gamma=gamma)
+        after = learned.after
+        if step.state in self.consolidation.anchor:
+            after = self.consolidation.held(step.state, step.dog, learned)
         self.table.put(step.state, step.dog, after)
         row = self.gradients.get(step.state)
         if row is None:
@@ -229,24 +250,52 @@ class Careful:
         seen = row.get(step.dog)
         if seen is None:
             seen = row[step.dog] = Gradients()
-        seen.add(wanted.td_error)
-        return Learned(
-            td_error=wanted.td_error,
-            target=wanted.target,
-            step_size=wanted.step_size,
-            before=wanted.before,
-            after=after,
-        )
+        seen.add(learned.td_error)
+        return learned if after == learned.after else learned._replace(after=after)
 
     def end_task(
-        self, *, decay: float = DECAY, task_of: Callable[[str], str] | None = None
+        self,
+        *,
+        decay: float = DECAY,
+        task_of: Callable[[str], str] | None = None,
+        states: Collection[str] | None = None,
     ) -> Consolidation:
-        """Consolidate, and begin to count gradients anew."""
+        """Consolidate all states or some, and begin to count their gradients anew."""
         self.consolidation = consolidate(
-            self.table.values, self.gradients, self.consolidation, decay=decay, task_of=task_of
+            *(self.table.values, self.gradients, self.consolidation),
+            decay=decay,
+            task_of=task_of,
+            states=states,
         )
-        self.gradients = {}
+        for state in tuple(self.gradients) if states is None else states:
+            self.gradients.pop(state, None)
         return self.consolidation
+
+    def exchange(
+        self, state: str, dog: str, former: float, now: float, *, initial_weight: float = 0.0
+    ) -> tuple[float, float]:
+        """Exchange a reward in a sample mean for another one; the value before and after. No visit is counted.
+
+        In a cell that is held, the change is made smaller as a new reward's would be: a burst of corrections is as
+        harmless as one of answers, and taking a correction back leads back to the value before.
+        """
+        count, before = self.table.count(state, dog), self.table.value(state, dog)
+        if not count:
+            return before, before
+        weight = count + initial_weight
+        found = self.consolidation.pull(state, dog)
+        if found is None:
+            total = before * weight
+            # rewards are halves: a sum that was rounded is found again, unless the cell was held before
+            halves = round(2 * total) / 2
+            exact = halves if abs(total - halves) < _ROUNDING * weight else total
+            after = (exact - former + now) / weight
+        elif math.isinf(found[0]):
+            after = before
+        else:
+            after = before + (now - former) / weight / (1 + found[0] * found[1] / weight)
+        self.table.values[state][dog] = after
+        return before, after
 
     def forget(self) -> None:
         """Begin anew, as after a drift; only the strengths of the pulls stay."""
@@ -284,6 +333,10 @@ def _normalised_by_task(
     for state, row in fisher.items():
         tasks.setdefault(task_of(state), {})[state] = row
     return {state: row for task in tasks.values() for state, row in normalised(task).items()}
+
+
+def _of(cells: Mapping[str, _Row], states: Collection[str]) -> dict[str, _Row]:
+    return {state: cells[state] for state in states if state in cells}
 
 
 def _updates(cells: Accumulated) -> int:

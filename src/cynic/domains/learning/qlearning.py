@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 from cynic.base.errors import InvalidDataError
 
@@ -100,9 +100,14 @@ class QTable:
 
     def put(self, state: str, dog: str, value: float) -> None:
         """Set a value and count the update."""
-        self.values.setdefault(state, {})[dog] = value
-        row = self.visits.setdefault(state, {})
-        row[dog] = row.get(dog, 0) + 1
+        values = self.values.get(state)
+        if values is None:
+            values = self.values[state] = {}
+        values[dog] = value
+        visits = self.visits.get(state)
+        if visits is None:
+            visits = self.visits[state] = {}
+        visits[dog] = visits.get(dog, 0) + 1
 
     def clear(self) -> None:
         """Begin anew."""
@@ -110,8 +115,7 @@ class QTable:
         self.visits.clear()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """One decision and what came of it."""
 
     state: str
@@ -121,8 +125,7 @@ class Step:
     """None when the step ended the task, as every routing decision does; given when a limit cut it off."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class Learned(NamedTuple):
     """One update as the journal keeps it."""
 
     td_error: float
@@ -146,17 +149,13 @@ def planned(
 ) -> Learned:
     """What `learn` would do, without doing it."""
     _check(table, step, gamma)
-    target = step.reward + gamma * table.next_value(step.next_state, epsilon)
-    before = table.value(step.state, step.dog)
-    alpha = step_size.at(table.count(step.state, step.dog) + 1)
+    state, dog, target, following = step
+    if following is not None:
+        target += gamma * table.next_value(following, epsilon)
+    before = table.value(state, dog)
+    alpha = step_size.at(table.count(state, dog) + 1)
     td_error = target - before
-    return Learned(
-        td_error=td_error,
-        target=target,
-        step_size=alpha,
-        before=before,
-        after=before + alpha * td_error,
-    )
+    return Learned(td_error, target, alpha, before, before + alpha * td_error)
 
 
 def learn_double(

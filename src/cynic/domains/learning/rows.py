@@ -245,8 +245,9 @@ class QlearningStateRow:
     updated_at: datetime
     """Kept by trigger, for idx_qlearning_state_updated: which service learned last."""
     consolidated_q_table: JSON | None
-    """The anchor; NULL before the first consolidation."""
+    """The anchor; NULL before the first consolidation, and after a drift until the next."""
     fisher_matrix: JSON
+    """State, action and how much it matters, from 0 to 1; empty after a drift."""
     ewc_lambda: Decimal
     """Strength with which changes are pulled back to the anchor."""
     last_consolidation_at: datetime | None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
 
 from cynic.base.verdict import passes
 from cynic.domains.dogs.pack import ABSTENTION
-from cynic.domains.learning.answers import reward, state_key
+from cynic.domains.learning.answers import reward, state_key, task_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +29,8 @@ class Former:
     outcome: Outcome
     applied: bool
     """Whether it was learned from before this batch."""
-    learned_as: int | None
+    root: int | None
+    """The place of the first answer of this person to the judgment, if one was learned before this batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +65,20 @@ class Event:
         return self.context or self.item
 
     @property
+    def task_kind(self) -> str:
+        """What consolidation and forgetting count together."""
+        return task_kind(self.context, self.task, self.item)
+
+    @property
     def side(self) -> str:
         """The judgment's side, in a word."""
         return "pass" if self.passed else "fail"
 
     def rewards(self, outcome: Outcome) -> list[tuple[str, float]]:
         """Dog, and what its vote is worth under this outcome."""
-        return [
-            (dog, reward(outcome, with_judgment=side == self.passed)) for dog, side in self.votes
-        ]
+        passed = self.passed
+        ours, theirs = (reward(outcome, with_judgment=side) for side in (True, False))
+        return [(dog, ours if side == passed else theirs) for dog, side in self.votes]
 
 
 def taken(rows: Iterable[tuple[object, ...]]) -> list[str]:
@@ -92,7 +99,7 @@ def events(rows: Iterable[tuple[object, ...]]) -> list[Event]:
 
 def _event(row: tuple[object, ...]) -> Event:
     _, feedback_id, outcome, _, judgment_id, verdict, context, task, item, *former, votes = row
-    former_id, former_outcome, former_applied, former_learned_as = former
+    former_id, former_outcome, former_applied, former_root = former
     return Event(
         feedback_id=cast("UUID", feedback_id),
         outcome=cast("Outcome", outcome),
@@ -108,12 +115,17 @@ def _event(row: tuple[object, ...]) -> Event:
             feedback_id=cast("UUID", former_id),
             outcome=cast("Outcome", former_outcome),
             applied=bool(former_applied),
-            learned_as=cast("int | None", former_learned_as),
+            root=cast("int | None", former_root),
         ),
     )
 
 
 def sides(votes: Iterable[tuple[str, float]]) -> list[tuple[str, bool]]:
     """Dog and side; whoever abstained, or failed, took none."""
-    exact = ((dog, Decimal(str(score))) for dog, score in votes)
-    return [(dog, passes(100 * score)) for dog, score in exact if score != ABSTENTION]
+    return [(dog, side) for dog, score in votes if (side := _side(score)) is not None]
+
+
+@lru_cache(maxsize=4096)
+def _side(score: float) -> bool | None:
+    exact = Decimal(str(score))
+    return None if exact == ABSTENTION else passes(100 * exact)

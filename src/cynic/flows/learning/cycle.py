@@ -18,8 +18,9 @@ from psycopg import DataError, IntegrityError
 from cynic.base.errors import CynicError
 from cynic.db import sqlfile
 from cynic.domains.core.dimensions import UNNAMEABLE
+from cynic.domains.learning.answers import task_kind
 from cynic.flows.edge import to_json
-from cynic.flows.learning import emergence, measures, residual, state
+from cynic.flows.learning import emergence, forgetting, measures, residual, state
 from cynic.flows.learning.answers import PASSING, sides
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class Answered:
     def kind(self) -> str:
         """What is looked at together: the context, else the type of item."""
         return self.context or self.item
+
+    @property
+    def task_kind(self) -> str:
+        """What consolidation and forgetting count together."""
+        return task_kind(self.context, self.task, self.item)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,7 +153,11 @@ class Loop(Protocol):
         ...
 
 
-LOOPS: Final[Mapping[str, Loop]] = {"residual": residual.turn, "emergence": emergence.turn}
+LOOPS: Final[Mapping[str, Loop]] = {
+    "residual": residual.turn,
+    "emergence": emergence.turn,
+    "ewc": forgetting.turn,
+}
 """In the order in which a cycle runs them."""
 
 
@@ -222,7 +232,7 @@ def run(
         taken_back=_taken_back(conn, counts.cycled, counts.learned),
     )
     turns = {name: _turn(cycle, name, loop) for name, loop in LOOPS.items()}
-    turns["measures"] = _turn(cycle, "measures", lambda found: measures.turn(found, turns))
+    turns["measures"] = _turn(cycle, "measures", lambda cycle: measures.turn(cycle, turns))
     if cycle.events:
         state.log(conn, cycle.events, now)
     _leave_row(cycle, turns, edge.clock())

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cynic.domains.learning.answers import WORTH, Tally, reward, taken_back
+from cynic.domains.learning.answers import WORTH, Tally, taken_back
 from cynic.domains.learning.thompson import NEW_ARM, Arm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
+    from cynic.domains.learning.adaptive import Found
     from cynic.domains.learning.answers import Outcome
     from cynic.flows.learning.answers import Event
     from cynic.flows.learning.q_learning import QLearning
 
+LOGGED_PLACES: Final = 6
+NO_ANSWERS: Final = Tally()
 Sides = dict[str, Tally]
 """pass or fail → how often judgments on that side were right."""
 
@@ -42,6 +45,12 @@ class Changes:
     places: dict[UUID, int] = field(default_factory=dict["UUID", int])
     """Answer → its place in the order of learning; also of those that a later one of the batch took back."""
     taken_back: set[UUID] = field(default_factory=set["UUID"])
+    roots: dict[UUID, int] = field(default_factory=dict["UUID", int])
+    """Answer → the place of the first one of its person to its judgment."""
+    reset_at: int | None = None
+    """How many rows of the journal came before the values were last given up."""
+    tasks: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
+    """Kind of task → change of the number of its episodes, and of the sum of their rewards."""
     touched: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     """(loop, state) → answers folded."""
     corrected: int = 0
@@ -55,11 +64,13 @@ class Changes:
 def apply(known: Known, changes: Changes, event: Event, place: int) -> None:
     """Fold one answer, the `place`-th of all; what the former one did is taken back if it was learned."""
     former = _former(changes, event)
-    _learn_q(known, changes, event, former)
+    root = changes.roots[event.feedback_id] = _root(changes, event, place)
+    _learn_q(known, changes, event, former, (place, root))
     _learn_arms(known, changes, event, former)
     _learn_dogs(known, changes, event, former)
     _learn_kind(known, changes, event, former)
     _keep_episode(changes, event)
+    _count_task(changes, event, former)
     changes.places[event.feedback_id] = place
     changes.standing += 1
     changes.correct += event.outcome == "correct"
@@ -80,46 +91,99 @@ def _former(changes: Changes, event: Event) -> Outcome | None:
     return former.outcome if former.applied or former.feedback_id in changes.places else None
 
 
-def _learn_q(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
-    moved = known.q.learn(event, former)
+def _root(changes: Changes, event: Event, place: int) -> int:
+    if event.former is None:
+        return place
+    return changes.roots.get(event.former.feedback_id, event.former.root or place)
+
+
+def _count_task(changes: Changes, event: Event, former: Outcome | None) -> None:
+    episodes, rewards = changes.tasks.get(event.task_kind, (0, 0.0))
+    more, worth = (
+        (1, WORTH[event.outcome]) if former is None else (0, WORTH[event.outcome] - WORTH[former])
+    )
+    changes.tasks[event.task_kind] = (episodes + more, rewards + worth)
+
+
+def _learn_q(
+    known: Known,
+    changes: Changes,
+    event: Event,
+    former: Outcome | None,
+    places: tuple[int, int],
+) -> None:
+    place, root = places
+    moved = known.q.learn(event, former, place=place, root=root)
     changes.journal.extend(moved.journal)
     changes.updates += moved.updates
+    # What each dog's value did is in the journal.
     _log(changes, event, former, "q-learning", moved.changes, {"state": event.state})
+    if moved.found != "nothing":
+        _log_finding(known, changes, event, moved.found)
+    if moved.found == "drift":
+        changes.reset_at = len(changes.journal)
+
+
+def _log_finding(known: Known, changes: Changes, event: Event, found: Found) -> None:
+    """That the mean reward fell and locks hold for now, that it rose again, or that all values were given up."""
+    doubt = known.q.router.suspicion
+    changes.log.append(
+        {
+            "loop": "q-learning",
+            "event": found,
+            "judgment_id": event.judgment_id,
+            "value": None,
+            "action": "reset" if found == "drift" else None,
+            "delta": None,
+            "metadata": {
+                "feedbackId": str(event.feedback_id),
+                "resets": known.q.router.resets,
+                "change": known.q.router.detector.change,
+                **({} if doubt is None else {"before": doubt.before, "after": doubt.after}),
+            },
+        }
+    )
 
 
 def _learn_arms(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     arms = known.arms.setdefault(event.arms, {})
     moved: dict[str, float] = {}
-    for dog, side in event.votes:
+    was = {} if former is None else dict(event.rewards(former))
+    for dog, now in event.rewards(event.outcome):
         before = arm = arms.get(dog, NEW_ARM)
         if former is not None:
-            arm = taken_back(arm, reward(former, with_judgment=side == event.passed))
-        now = reward(event.outcome, with_judgment=side == event.passed)
+            arm = taken_back(arm, was[dog])
         arms[dog] = arm = arm.after(now)
         moved[dog] = arm.alpha / (arm.alpha + arm.beta) - before.alpha / (
             before.alpha + before.beta
         )
     _touch(changes, "thompson", event.arms, moved)
-    _log(changes, event, former, "thompson", moved, {"context": event.arms})
+    where = {"context": event.arms, "changes": _rounded(moved)}
+    _log(changes, event, former, "thompson", moved, where)
 
 
 def _learn_dogs(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     moved: dict[str, float] = {}
-    for dog, side in event.votes:
-        before = tally = known.dogs.get(dog, Tally())
+    was = {} if former is None else dict(event.rewards(former))
+    for dog, now in event.rewards(event.outcome):
+        before = tally = known.dogs.get(dog, NO_ANSWERS)
         if former is not None:
-            tally = tally.plus(reward(former, with_judgment=side == event.passed), -1)
-        tally = tally.plus(reward(event.outcome, with_judgment=side == event.passed))
+            tally = tally.plus(was[dog], -1)
+        tally = tally.plus(now)
         if tally != before:
             known.dogs[dog] = tally
             moved[dog] = tally.weight - before.weight
     _touch(changes, "dog-votes", "default", moved)
-    _log(changes, event, former, "dog-votes", moved, {})
+    _log(changes, event, former, "dog-votes", moved, {"changes": _rounded(moved)})
+
+
+def _rounded(moved: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(change, LOGGED_PLACES) for name, change in moved.items()}
 
 
 def _learn_kind(known: Known, changes: Changes, event: Event, former: Outcome | None) -> None:
     sides = known.kinds.setdefault(event.kind, {})
-    before = tally = sides.get(event.side, Tally())
+    before = tally = sides.get(event.side, NO_ANSWERS)
     if former is not None:
         tally = tally.plus(WORTH[former], -1)
     tally = tally.plus(WORTH[event.outcome])
@@ -128,19 +192,18 @@ def _learn_kind(known: Known, changes: Changes, event: Event, former: Outcome | 
     sides[event.side] = tally
     moved = {event.side: tally.mean - before.mean}
     _touch(changes, "calibration", event.kind, moved)
-    _log(changes, event, former, "calibration", moved, {"kind": event.kind})
+    where = {"kind": event.kind, "changes": _rounded(moved)}
+    _log(changes, event, former, "calibration", moved, where)
 
 
 def _keep_episode(changes: Changes, event: Event) -> None:
     features = {"context": event.context, "task": event.task, "item": event.item}
-    changes.episodes[_episode(event.feedback_id)] = {
-        "episode_id": _episode(event.feedback_id),
+    name = _episode(event.feedback_id)
+    changes.episodes[name] = {
+        "episode_id": name,
         "features": [f"{name}:{value}" for name, value in features.items() if value is not None],
         "task_type": event.task,
-        "actions": [
-            {"dog": dog, "reward": reward(event.outcome, with_judgment=side == event.passed)}
-            for dog, side in event.votes
-        ],
+        "actions": [{"dog": dog, "reward": reward} for dog, reward in event.rewards(event.outcome)],
         "outcome": {
             "status": event.outcome,
             "judgmentId": event.judgment_id,
@@ -179,6 +242,6 @@ def _log(  # the parts of a row
             "value": 2 * WORTH[event.outcome] - 1,
             "action": event.outcome,
             "delta": math.fsum(moved.values()) / len(moved),
-            "metadata": {"feedbackId": str(event.feedback_id), "changes": dict(moved), **where},
+            "metadata": {"feedbackId": str(event.feedback_id), **where},
         }
     )

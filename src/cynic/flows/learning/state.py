@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, cast
 from cynic.db import sqlfile
 from cynic.db.copying import copy_rows
 from cynic.domains.learning.answers import Tally
+from cynic.domains.learning.ewc import EWC_LAMBDA, Consolidation
 from cynic.domains.learning.thompson import Arm
 from cynic.flows.edge import to_json
 from cynic.flows.learning.fold import Known
@@ -50,6 +51,12 @@ class Counts:
     correct: int = 0
     unfolded: int = 0
     folded_at: datetime | None = None
+    ripe: bool = False
+    """Whether some state has enough new updates to be consolidated."""
+    consolidated: int = 0
+    """The place up to which answers are in the last consolidation."""
+    consolidated_at: datetime | None = None
+    """When that was; before the first, since when there is something to consolidate."""
 
     @classmethod
     def read(cls, stats: Mapping[str, object]) -> Counts:
@@ -68,6 +75,9 @@ class Counts:
             correct=number("correctPredictions"),
             unfolded=number("unfolded"),
             folded_at=_moment(stats.get("foldedAt")),
+            ripe=bool(stats.get("ripe", False)),
+            consolidated=number("consolidated"),
+            consolidated_at=_moment(stats.get("consolidatedAt")),
         )
 
     def document(self) -> dict[str, object]:
@@ -82,6 +92,11 @@ class Counts:
             "correctPredictions": self.correct,
             "unfolded": self.unfolded,
             "foldedAt": None if self.folded_at is None else self.folded_at.isoformat(),
+            "ripe": self.ripe,
+            "consolidated": self.consolidated,
+            "consolidatedAt": None
+            if self.consolidated_at is None
+            else self.consolidated_at.isoformat(),
         }
 
 
@@ -104,7 +119,7 @@ class Keeper:
     def known(self, conn: psycopg.Connection, batch: Sequence[Event], counts: Counts) -> Known:
         """What the loops know of what the batch is about."""
         if self._known is None or self._version != counts.version or len(self._asked) > KEPT_MAX:
-            self._known = Known(q=_q_learning(conn))
+            self._known = Known(q=q_learning(conn))
             self._asked = set()
         known, self._known = (
             self._known,
@@ -119,13 +134,29 @@ class Keeper:
         self._known, self._version = known, version
 
 
-def _q_learning(conn: psycopg.Connection) -> QLearning:
-    row = conn.execute(_SQL["table"]).fetchone()
-    document: Mapping[str, object] = {} if row is None else row[0]
-    found = QLearning.restored(document)
+def q_learning(conn: psycopg.Connection) -> QLearning:
+    """The values with what watches over them and what holds them, as of the last commit."""
+    row = conn.execute(_SQL["q_learning"]).fetchone()
+    document, watched, anchor, fisher, ewc_lambda, kept = row or ({}, None, None, {}, None, None)
+    locked: Mapping[str, list[str]] = {} if kept is None else kept["locked"]
+    found = QLearning.restored(
+        document,
+        watched or {},
+        Consolidation(
+            anchor=_numbers(anchor or {}),
+            fisher=_numbers(fisher),
+            locked=frozenset((state, dog) for state, dogs in locked.items() for dog in dogs),
+            ewc_lambda=EWC_LAMBDA if ewc_lambda is None else ewc_lambda,
+        ),
+        conn.execute(_SQL["gradients"]),
+    )
     window = conn.execute(_SQL["window"], {"limit": found.tracker.window}).fetchall()
     found.tracker.restore(reversed([cast("float", one[0]) for one in window]))
     return found
+
+
+def _numbers(cells: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    return {state: {dog: float(n) for dog, n in row.items()} for state, row in cells.items()}
 
 
 def _keys(batch: Sequence[Event]) -> set[tuple[str, str]]:
@@ -157,8 +188,7 @@ def save(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime
     ]
     if loops:
         save_loops(conn, loops, now)
-    if changes.journal:
-        copy_rows(conn, _SQL["journal"], ((*row, now) for row in changes.journal))
+    _save_values(conn, changes, now)
     if changes.log:
         log(conn, changes.log, now)
     if changes.episodes:
@@ -172,6 +202,27 @@ def save(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime
         "taken_back": list(changes.taken_back),
     }
     conn.execute(_SQL["mark"], marks)
+    if changes.tasks:
+        tasks = [
+            {"kind": kind, "episodes": episodes, "rewards": rewards}
+            for kind, (episodes, rewards) in changes.tasks.items()
+        ]
+        conn.execute(_SQL["count_tasks"], {"tasks": to_json(tasks)})
+
+
+def _save_values(conn: psycopg.Connection, changes: Changes, now: datetime) -> None:
+    """Write the journal; where values were given up, they are in the snapshot too, between the rows before and after."""
+    # One text for all rows: a moment is what COPY takes longest to write.
+    moment = now.isoformat()
+    journal = changes.journal
+    if changes.reset_at is not None:
+        copy_rows(conn, _SQL["journal"], ((*row, moment) for row in journal[: changes.reset_at]))
+        conn.execute(_SQL["start_anew"], {"now": now})
+        for statement in ("drop_gradients", "drop_locks", "unprotect_tasks"):
+            conn.execute(_SQL[statement])
+        journal = journal[changes.reset_at :]
+    if journal:
+        copy_rows(conn, _SQL["journal"], ((*row, moment) for row in journal))
 
 
 def save_loops(
@@ -183,22 +234,24 @@ def save_loops(
 
 def log(conn: psycopg.Connection, events: Sequence[Mapping[str, object]], now: datetime) -> None:
     """Write rows of learning_events."""
+    moment = now.isoformat()
     copy_rows(
         conn,
         _SQL["log"],
         (
             (
                 *(row["loop"], row["event"], row["judgment_id"], row["value"]),
-                *(row["action"], row["delta"], to_json(row["metadata"]), now),
+                *(row["action"], row["delta"], to_json(row["metadata"]), moment),
             )
             for row in events
         ),
     )
 
 
-def count(conn: psycopg.Connection, counts: Counts) -> None:
-    """Store the counts."""
-    conn.execute(_SQL["count"], {"stats": to_json(counts.document())})
+def count(conn: psycopg.Connection, counts: Counts, q: QLearning | None = None) -> None:
+    """Store the counts, and what watches over the values when they were moved."""
+    router = {} if q is None else {"router": q.watched()}
+    conn.execute(_SQL["count"], {"stats": to_json(counts.document() | router)})
 
 
 def _weights(known: Known, loop: str, state: str) -> dict[str, dict[str, object]]:

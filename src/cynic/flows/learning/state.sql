@@ -9,15 +9,39 @@ SELECT s.stats FROM qlearning_state AS s WHERE s.service_id = 'default';
 -- name: count
 UPDATE qlearning_state SET stats = stats || %(stats)s::jsonb WHERE service_id = 'default';
 
--- name: table
-SELECT get_live_q_table('default');
+-- name: q_learning
+-- The table as it is now, what watches over it, and what was consolidated of it.
+SELECT get_live_q_table('default'), s.stats -> 'router', s.consolidated_q_table, s.fisher_matrix, s.ewc_lambda::double precision,
+       (SELECT l.weights FROM loop_persistence_state AS l WHERE l.loop_name = 'ewc' AND l.state_type = 'consolidated')
+FROM qlearning_state AS s
+WHERE s.service_id = 'default';
+
+-- name: gradients
+-- What was summed up since the last consolidation, with what the journal has beyond the snapshot.
+SELECT g.state_key, g.action, sum(g.total), sum(g.squares), sum(g.updates)::bigint
+FROM (
+    SELECT x.state_key, x.action, x.gradient_sum, x.gradient_sq_sum, x.update_count
+    FROM qlearning_fisher_gradients AS x
+    WHERE x.service_id = 'default' AND x.update_count > 0
+    UNION ALL
+    SELECT t.state, t.action, -t.td_error::numeric, (t.td_error * t.td_error)::numeric, 1
+    FROM td_error_tracker AS t
+    WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+      AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'applied_td_id')::bigint
+                           FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
+) AS g (state_key, action, total, squares, updates)
+GROUP BY g.state_key, g.action
+ORDER BY g.state_key, g.action;
 
 -- name: window
--- The newest TD errors, newest first; corrections have no reward and are no errors of an update.
+-- The newest TD errors since the table last started anew, newest first; corrections have no reward and are no errors of
+-- an update.
 SELECT t.td_error FROM td_error_tracker AS t
 WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+  AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'reset_td_id')::bigint
+                       FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
 ORDER BY t.id DESC
-LIMIT %(limit)s;
+LIMIT %(limit)s::bigint;
 
 -- name: loops
 -- What some loops know in some states.
@@ -35,7 +59,42 @@ SET weights = excluded.weights, episode_count = l.episode_count + excluded.episo
 
 -- name: journal
 -- In the order of the updates, so that ids grow with them.
-COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converged, current_q, target, reward, created_at) FROM STDIN;
+COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward, created_at)
+FROM STDIN;
+
+-- name: start_anew
+-- A drift: the table is empty after the journal rows that were written so far, and nothing holds a value any more.
+UPDATE qlearning_state AS s
+SET q_table = jsonb_build_object(
+        'table', '{}'::jsonb, 'visits', '{}'::jsonb,
+        'stats', jsonb_build_object('updates', 0, 'states', 0, 'applied_td_id', t.newest, 'reset_td_id', t.newest,
+                                    'folded_at', %(now)s::timestamptz)),
+    consolidated_q_table = NULL, fisher_matrix = '{}'
+FROM (SELECT max(x.id) AS newest FROM td_error_tracker AS x WHERE x.service_id = 'default') AS t
+WHERE s.service_id = 'default';
+
+-- name: drop_gradients
+DELETE FROM qlearning_fisher_gradients AS g WHERE g.service_id = 'default';
+
+-- name: drop_locks
+DELETE FROM loop_persistence_state AS l WHERE l.loop_name = 'ewc' AND l.state_type = 'consolidated';
+
+-- name: unprotect_tasks
+UPDATE qlearning_tasks AS t SET consolidated = false WHERE t.service_id = 'default' AND t.consolidated;
+
+-- name: count_tasks
+-- How many episodes each kind of task has, and their mean reward; rewards are halves, so that the sum is found exactly.
+INSERT INTO qlearning_tasks AS t (task_id, task_type, episodes_count, avg_reward)
+SELECT g.kind, g.kind, g.episodes, g.rewards / nullif(g.episodes, 0)
+FROM jsonb_to_recordset(%(tasks)s) AS g (kind text, episodes integer, rewards numeric)
+ORDER BY g.kind
+ON CONFLICT (task_id) DO UPDATE
+SET episodes_count = t.episodes_count + excluded.episodes_count,
+    avg_reward = (
+        SELECT (round(2 * coalesce(t.avg_reward, 0) * t.episodes_count) / 2 + g.rewards)
+               / nullif(t.episodes_count + g.episodes, 0)
+        FROM jsonb_to_recordset(%(tasks)s) AS g (kind text, episodes integer, rewards numeric)
+        WHERE g.kind = t.task_id);
 
 -- name: log
 -- What the loops did, in that order.

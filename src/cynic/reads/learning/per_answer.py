@@ -26,7 +26,8 @@ _State = tuple[str, "Mapping[str, Mapping[str, float]]"]
 def q_learning(conn: psycopg.Connection) -> Shown:
     """The values of the dogs in each state, and whether they have come to rest."""
     row = conn.execute(_SQL["q_state"]).fetchone()
-    stats, rate, states = row or ({}, None, 0)
+    stats, rate, states, locked, drifted_at = row or ({}, None, 0, 0, None)
+    router = stats.get("router", {})
     window = [
         cast("float", one[0])
         for one in conn.execute(_SQL["td_errors"], {"limit": td_tracking.UPDATES_MIN})
@@ -43,6 +44,11 @@ def q_learning(conn: psycopg.Connection) -> Shown:
             "mean_abs_td_error": seen.rolling_abs_mean,
             "mean_td_error": seen.signed_mean,
             "converged": seen.converged,
+            "resets": router.get("resets", 0),
+            "last_drift_at": None if drifted_at is None else drifted_at.isoformat(),
+            "suspicion": router.get("suspicion"),
+            "mean_reward": _mean_reward(router.get("detector")),
+            "locked_cells": locked,
         },
     )
 
@@ -106,6 +112,11 @@ def kinds(conn: psycopg.Connection) -> Shown:
         acts_on="the confidence of judgments that come without one",
         detail={"answers": answers, "kinds": found},
     )
+
+
+def _mean_reward(detector: Mapping[str, float] | None) -> float | None:
+    """The mean reward of the answers since the last change, as the detector of drift sees it."""
+    return detector["total"] / detector["width"] if detector and detector["width"] else None
 
 
 def _states(conn: psycopg.Connection, loop: str) -> tuple[list[_State], int]:

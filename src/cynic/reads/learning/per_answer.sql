@@ -1,9 +1,13 @@
 -- The loops that move with every answer.
 
 -- name: q_state
--- What the service counts, and how many states have values.
+-- What the service counts, how many states have values, how many cells are locked, and when the values were last given up.
 SELECT s.stats, s.exploration_rate,
-       (SELECT count(*) FROM jsonb_object_keys(get_live_q_table('default') -> 'table'))
+       (SELECT count(*) FROM jsonb_object_keys(get_live_q_table('default') -> 'table')),
+       (SELECT coalesce(sum(jsonb_array_length(c.value)), 0)
+        FROM loop_persistence_state AS l CROSS JOIN LATERAL jsonb_each(l.weights -> 'locked') AS c
+        WHERE l.loop_name = 'ewc' AND l.state_type = 'consolidated'),
+       (SELECT max(t.created_at) FROM td_error_tracker AS t WHERE t.is_drift AND t.service_id = 'default')
 FROM qlearning_state AS s
 WHERE s.service_id = 'default';
 
@@ -16,8 +20,10 @@ ORDER BY l.episode_count DESC, l.state_type
 LIMIT %(limit)s;
 
 -- name: td_errors
--- The newest updates of Q-learning; corrections are none.
+-- The newest updates of Q-learning since its values were last given up; corrections are none.
 SELECT t.td_error FROM td_error_tracker AS t
 WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+  AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'reset_td_id')::bigint
+                       FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
 ORDER BY t.id DESC
 LIMIT %(limit)s;

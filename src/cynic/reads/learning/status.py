@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.reads.learning import discovered, per_answer
+from cynic.reads.learning import discovered, per_answer, protection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,6 +39,7 @@ SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "calibration": per_answer.kinds,
     "residual": discovered.residual,
     "emergence": discovered.emergence,
+    "ewc": protection.ewc,
 }
 NOT_BUILT: Final = "not built yet"
 

@@ -1,0 +1,52 @@
+-- Forgetting. Each statement is part of the transaction of a learning cycle.
+
+-- name: answered
+-- Of judgments the share of the answers that call them right, among those that count and are not partial, in the order
+-- in which the first of these was learned.
+SELECT f.judgment_id, avg((f.outcome = 'correct')::integer), min(f.learned_as)
+FROM feedback AS f
+WHERE f.judgment_id = ANY (%(judgments)s::text[]) AND f.applied AND f.learned_as <= %(until)s::bigint AND f.outcome <> 'partial'
+GROUP BY f.judgment_id
+ORDER BY min(f.learned_as);
+
+-- name: drop
+-- Of judgments that nobody calls right or wrong any more, or as many the one as the other.
+DELETE FROM forgetting_judgments AS f WHERE f.judgment_id = ANY (%(judgments)s::text[]) RETURNING f.task_type;
+
+-- name: note
+-- In the order of learning, so that ids grow with it. Says of each whether it is new.
+INSERT INTO forgetting_judgments AS f (task_type, judgment_id, accuracy, created_at)
+SELECT g.kind, g.judgment, g.accuracy, %(now)s
+FROM jsonb_to_recordset(%(rows)s) AS g (kind text, judgment text, accuracy numeric, place bigint)
+ORDER BY g.place
+ON CONFLICT (judgment_id) DO UPDATE SET accuracy = excluded.accuracy
+RETURNING f.task_type, (f.created_at = %(now)s)::integer;
+
+-- name: windows
+-- Of kinds of task whether the first judgments were right, and whether the newest were.
+SELECT g.kind,
+       ARRAY(SELECT (f.accuracy > 0.5)::integer FROM forgetting_judgments AS f
+             WHERE f.task_type = g.kind ORDER BY f.id LIMIT g.first),
+       ARRAY(SELECT (f.accuracy > 0.5)::integer FROM forgetting_judgments AS f
+             WHERE f.task_type = g.kind ORDER BY f.id DESC LIMIT g.newest)
+FROM jsonb_to_recordset(%(kinds)s) AS g (kind text, first bigint, newest bigint);
+
+-- name: baselines
+INSERT INTO forgetting_baselines AS b (task_type, baseline_accuracy, sample_count, created_at)
+SELECT g.kind, g.accuracy, g.samples, %(now)s
+FROM jsonb_to_recordset(%(rows)s) AS g (kind text, accuracy numeric, samples integer)
+ON CONFLICT (task_type) DO UPDATE
+SET baseline_accuracy = excluded.baseline_accuracy, sample_count = excluded.sample_count;
+
+-- name: metrics
+INSERT INTO forgetting_metrics (average_bwt, task_count, catastrophic_count, catastrophic_tasks, created_at)
+VALUES (%(bwt)s::double precision, %(tasks)s, %(count)s, %(lost)s, %(now)s);
+
+-- name: alert
+-- Not again while the newest alarm that waits to be acknowledged names the same kinds of task.
+INSERT INTO forgetting_alerts (alert_type, catastrophic_count, catastrophic_tasks, average_bwt, created_at)
+SELECT %(type)s::text, %(count)s::integer, %(lost)s::jsonb, %(bwt)s::double precision, %(now)s::timestamptz
+WHERE %(lost)s::jsonb IS DISTINCT FROM (
+    SELECT a.catastrophic_tasks FROM forgetting_alerts AS a
+    WHERE a.alert_type = %(type)s::text AND NOT a.acknowledged
+    ORDER BY a.id DESC LIMIT 1);

@@ -1,0 +1,93 @@
+"""What is held against forgetting, and whether anything was forgotten: the loop `ewc`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, LiteralString, cast
+
+from cynic.db import sqlfile
+from cynic.domains.learning.forgetting import Counted, watch
+from cynic.reads.learning.shown import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import psycopg
+
+NEEDED: Final = 100
+"""Updates of one dog in one state that call for a consolidation."""
+TASKS_MAX: Final = 20
+"""Kinds of task and states that are shown; those with the most episodes, and the first in order."""
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("protection.sql")))
+
+
+def ewc(conn: psycopg.Connection) -> Shown:
+    """How often values were consolidated, what is locked, and how each kind of task fares against its baseline."""
+    row = conn.execute(_SQL["state"]).fetchone()
+    consolidations, last_at, strength, most, found, kept = row or (0, None, None, 0, None, None)
+    locked: Mapping[str, Sequence[str]] = found or {}
+    return Shown(
+        data=max(most, NEEDED if consolidations else 0),
+        needed=NEEDED,
+        acts_on="how far an answer moves a value that was consolidated",
+        detail={
+            "consolidations": consolidations,
+            "last_consolidation_at": None if last_at is None else last_at.isoformat(),
+            "ewc_lambda": strength,
+            "locked": dict(sorted(locked.items())[:TASKS_MAX]),
+            "locked_cells": sum(map(len, locked.values())),
+            "tasks": _tasks(conn),
+            "forgetting": _forgetting(conn, kept or {}),
+        },
+    )
+
+
+def _tasks(conn: psycopg.Connection) -> dict[str, object]:
+    return {
+        task: {
+            "episodes": episodes,
+            "mean_reward": reward,
+            "consolidated": consolidated,
+            "accuracy_before": before,
+            "accuracy_after": after,
+        }
+        for task, episodes, reward, consolidated, before, after in conn.execute(
+            _SQL["tasks"], {"limit": TASKS_MAX}
+        )
+    }
+
+
+def _forgetting(
+    conn: psycopg.Connection, kept: Mapping[str, Mapping[str, Sequence[int]]]
+) -> dict[str, object]:
+    """Backward transfer is None until some kind of task has enough judgments on both sides."""
+    row = conn.execute(_SQL["forgetting"]).fetchone()
+    bwt, compared, lost, measured_at, alerts = row or (None, 0, [], None, 0)
+    watched = {
+        kind: watch(_counted(one["baseline"]), _counted(one["present"]))
+        for kind, one in sorted(kept.items())[:TASKS_MAX]
+    }
+    return {
+        "average_bwt": bwt,
+        "tasks_compared": compared,
+        "catastrophic": lost,
+        "measured_at": None if measured_at is None else measured_at.isoformat(),
+        "open_alerts": alerts,
+        "tasks": {
+            kind: {
+                "baseline": one.baseline.accuracy,
+                "baseline_interval": one.baseline.interval,
+                "baseline_judgments": one.baseline.total,
+                "present": one.present.accuracy,
+                "present_interval": one.present.interval,
+                "present_judgments": one.present.total,
+                "bwt": one.bwt,
+            }
+            for kind, one in watched.items()
+        },
+    }
+
+
+def _counted(pair: Sequence[int]) -> Counted:
+    return Counted(correct=pair[0], total=pair[1])
