@@ -52,6 +52,8 @@ def status(*, schema: str | None, as_json: bool) -> None:
         return
     for one in cast("list[dict[str, object]]", found["loops"]):
         last = cast("dict[str, object] | None", one.get("last_change"))
-        since = f"  last change {last['at']} by {last['judgment_id']}" if last else ""
+        since = (
+            f"  last change {last['at']} by {last['judgment_id'] or last['event']}" if last else ""
+        )
         click.echo(f"{one['loop']:<15} {one['state']}{since}")
     click.echo(f"{found['waiting']} answers wait to be learned from")
