@@ -29,7 +29,8 @@ def test_learn_says_what_changed_and_what_is_known(
     done = cynic("--database", fresh_database, "learn", "run")
     assert done.code == 0, done.err
     assert done.out.splitlines() == [
-        "1 answers learned, 0 of them took a former one back; 0 skipped; 1 cycles",
+        "1 answers learned, 0 of them took a former one back; 0 skipped",
+        "1 cycles, 0 consolidations",
         "         1  calibration",
         "         1  dog-votes",
         "         1  q-learning",
@@ -40,7 +41,7 @@ def test_learn_says_what_changed_and_what_is_known(
     shown = cynic("--database", fresh_database, "learn", "status").out
     assert "not enough data yet (2 of 100)  last change" in shown
     assert judged.judgment_id in shown
-    assert shown.count("not built yet") == 5
+    assert shown.count("not built yet") == 6
     status = json.loads(cynic("--database", fresh_database, "learn", "status", "--json").out)
     assert status["waiting"] == 0
     assert len(status["loops"]) == 11

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mortal import Mortal, StoppedError
+from psycopg import sql
 from test_learn import learned, one
 
 from cynic.base import clock as real_clock

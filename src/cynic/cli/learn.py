@@ -36,7 +36,7 @@ def run(*, schema: str | None, as_json: bool) -> None:
         return
     click.echo(
         f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
-        f"{done.skipped} skipped; {done.cycles} cycles"
+        f"{done.skipped} skipped"
     )
     click.echo(f"{done.cycles} cycles, {done.consolidations} consolidations")
     for loop, answers in sorted(done.changes.items()):
@@ -55,6 +55,8 @@ def status(*, schema: str | None, as_json: bool) -> None:
         return
     for one in cast("list[dict[str, object]]", found["loops"]):
         last = cast("dict[str, object] | None", one.get("last_change"))
-        since = f"  last change {last['at']} by {last['judgment_id']}" if last else ""
+        since = (
+            f"  last change {last['at']} by {last['judgment_id'] or last['event']}" if last else ""
+        )
         click.echo(f"{one['loop']:<15} {one['state']}{since}")
     click.echo(f"{found['waiting']} answers wait to be learned from")

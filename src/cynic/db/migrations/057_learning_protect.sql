@@ -19,7 +19,7 @@ FROM (
 GROUP BY k.kind
 ON CONFLICT (task_id) DO NOTHING;
 
-CREATE UNIQUE INDEX forgetting_judgments_judgment_key ON forgetting_judgments (judgment_id);
+CREATE INDEX idx_forgetting_judgments_judgment ON forgetting_judgments (judgment_id);
 CREATE INDEX idx_forgetting_judgments_order ON forgetting_judgments (task_type, id);
 COMMENT ON COLUMN qlearning_state.consolidated_q_table IS 'the anchor; NULL before the first consolidation, and after a drift until the next';
 COMMENT ON COLUMN qlearning_state.fisher_matrix IS 'state, action and how much it matters, from 0 to 1; empty after a drift';
@@ -115,7 +115,7 @@ $$;
 COMMENT ON COLUMN qlearning_state.fisher_matrix IS NULL;
 COMMENT ON COLUMN qlearning_state.consolidated_q_table IS 'the anchor; NULL before the first consolidation';
 DROP INDEX idx_forgetting_judgments_order;
-DROP INDEX forgetting_judgments_judgment_key;
+DROP INDEX idx_forgetting_judgments_judgment;
 DELETE FROM forgetting_judgments;
 DELETE FROM forgetting_baselines;
 DELETE FROM forgetting_metrics;

@@ -22,6 +22,7 @@ from cynic.domains.learning.answers import task_kind
 from cynic.flows.edge import to_json
 from cynic.flows.learning import emergence, forgetting, measures, residual, state
 from cynic.flows.learning.answers import PASSING, sides
+from cynic.flows.learning.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from cynic.domains.learning.answers import Outcome
     from cynic.flows.edge import Edge
-    from cynic.flows.learning.turn import Turn
 
 ANSWERS: Final = 200
 AFTER: Final = timedelta(minutes=10)

@@ -14,13 +14,26 @@ ORDER BY min(f.learned_as);
 DELETE FROM forgetting_judgments AS f WHERE f.judgment_id = ANY (%(judgments)s::text[]) RETURNING f.task_type;
 
 -- name: note
--- In the order of learning, so that ids grow with it. Says of each whether it is new.
-INSERT INTO forgetting_judgments AS f (task_type, judgment_id, accuracy, created_at)
-SELECT g.kind, g.judgment, g.accuracy, %(now)s
-FROM jsonb_to_recordset(%(rows)s) AS g (kind text, judgment text, accuracy numeric, place bigint)
-ORDER BY g.place
-ON CONFLICT (judgment_id) DO UPDATE SET accuracy = excluded.accuracy
-RETURNING f.task_type, (f.created_at = %(now)s)::integer;
+-- In the order of learning, so that ids grow with it. Says of each whether it is new. One learner is at it at a time.
+WITH given AS MATERIALIZED (
+    SELECT g.*
+    FROM jsonb_to_recordset(%(rows)s) AS g (kind text, judgment text, accuracy numeric, place bigint)
+), known AS (
+    UPDATE forgetting_judgments AS f SET accuracy = g.accuracy
+    FROM given AS g
+    WHERE f.judgment_id = g.judgment
+    RETURNING f.task_type
+), fresh AS (
+    INSERT INTO forgetting_judgments (task_type, judgment_id, accuracy, created_at)
+    SELECT g.kind, g.judgment, g.accuracy, %(now)s
+    FROM given AS g
+    WHERE NOT EXISTS (SELECT FROM forgetting_judgments AS f WHERE f.judgment_id = g.judgment)
+    ORDER BY g.place
+    RETURNING task_type
+)
+SELECT k.task_type, 0 FROM known AS k
+UNION ALL
+SELECT f.task_type, 1 FROM fresh AS f;
 
 -- name: windows
 -- Of kinds of task whether the first judgments were right, and whether the newest were.
