@@ -49,12 +49,13 @@ ORDER BY g.place;
 
 -- name: fold
 -- The snapshot takes in the journal, and the gradients take in its errors. Everything up to the mark may be pruned from
--- then on. Sums are numeric, so that it does not matter where folds end.
+-- then on. Sums are numeric, so that it does not matter where folds end; the end of all
+-- numbers keeps the planner from reading the whole journal, since of a range with two ends it expects few rows.
 WITH gradient AS (
     INSERT INTO qlearning_fisher_gradients AS g (state_key, action, gradient_sum, gradient_sq_sum, update_count)
     SELECT t.state, t.action, -sum(t.td_error::numeric), sum((t.td_error * t.td_error)::numeric), count(*)
     FROM td_error_tracker AS t
-    WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+    WHERE t.service_id || '' = 'default' AND t.reward IS NOT NULL AND t.id < 9223372036854775807
       AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'applied_td_id')::bigint
                            FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
     GROUP BY t.state, t.action

@@ -26,7 +26,7 @@ FROM (
     UNION ALL
     SELECT t.state, t.action, -t.td_error::numeric, (t.td_error * t.td_error)::numeric, 1
     FROM td_error_tracker AS t
-    WHERE t.service_id = 'default' AND t.reward IS NOT NULL
+    WHERE t.service_id || '' = 'default' AND t.reward IS NOT NULL AND t.id < 9223372036854775807
       AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'applied_td_id')::bigint
                            FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
 ) AS g (state_key, action, total, squares, updates)
