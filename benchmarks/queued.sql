@@ -48,6 +48,7 @@ COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converg
 FROM STDIN;
 
 -- name: journaled
-SELECT t.state, t.action, t.td_error, t.rolling_avg_td_error, t.is_converged, t.is_drift, t.current_q, t.target, t.reward, t.created_at
+SELECT t.state, t.action, t.td_error, t.rolling_avg_td_error, t.is_converged, t.is_drift, t.current_q, t.target, t.reward, t.learned_as,
+       t.created_at
 FROM td_error_tracker AS t
 ORDER BY t.id;

@@ -35,7 +35,7 @@ STATE: dict[str, LiteralString] = {
     "#- '{stats,reset_td_id}' -> 'stats' "
     "FROM qlearning_state",
     "stats": "SELECT stats - 'foldedAt' - 'cycledAt' - 'consolidatedAt' - 'version' FROM qlearning_state",
-    "journal": "SELECT state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward "
+    "journal": "SELECT state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward, learned_as "
     "FROM td_error_tracker ORDER BY id",
     "anchor": "SELECT consolidated_q_table, fisher_matrix, ewc_lambda, consolidation_count FROM qlearning_state",
     "gradients": "SELECT state_key, action, gradient_sum, gradient_sq_sum, update_count, fisher_value "

@@ -2,7 +2,7 @@
 --
 -- Kinds of task are counted with every answer, so those that were learned before are counted here. A judgment has one
 -- accuracy, which another answer to it changes; it is found by its judgment, and first and last are told by id, not by a
--- clock: the contract gives neither an index.
+-- clock: the contract gives neither an index. A row of the journal tells which answer made it.
 -- The live table takes each part of the snapshot apart once, not once for each cell: with 660 cells it takes a third of
 -- the time. The planner expects a third of all rows above an unknown mark, and would read them all; of a range with two
 -- ends it expects few, so the end of all numbers is named too, and the index on
@@ -21,6 +21,8 @@ FROM (
 GROUP BY k.kind
 ON CONFLICT (task_id) DO NOTHING;
 
+ALTER TABLE td_error_tracker ADD COLUMN learned_as bigint;
+COMMENT ON COLUMN td_error_tracker.learned_as IS 'the place of the answer that made the update, as feedback.learned_as has it: what the row can be traced by. NULL before';
 CREATE INDEX idx_forgetting_judgments_judgment ON forgetting_judgments (judgment_id);
 CREATE INDEX idx_forgetting_judgments_order ON forgetting_judgments (task_type, id);
 COMMENT ON COLUMN qlearning_state.consolidated_q_table IS 'the anchor; NULL before the first consolidation, and after a drift until the next';
@@ -116,6 +118,7 @@ $$;
 -- Values that were held are no plain means, so they are learned anew, as is everything that answers teach.
 COMMENT ON COLUMN qlearning_state.fisher_matrix IS NULL;
 COMMENT ON COLUMN qlearning_state.consolidated_q_table IS 'the anchor; NULL before the first consolidation';
+ALTER TABLE td_error_tracker DROP COLUMN learned_as;
 DROP INDEX idx_forgetting_judgments_order;
 DROP INDEX idx_forgetting_judgments_judgment;
 DELETE FROM forgetting_judgments;

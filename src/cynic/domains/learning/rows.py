@@ -304,6 +304,8 @@ class TdErrorTrackerRow:
     target: float | None
     reward: float | None
     created_at: datetime
+    learned_as: int | None
+    """The place of the answer that made the update, as feedback.learned_as has it: what the row can be traced by. NULL before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

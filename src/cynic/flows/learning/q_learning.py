@@ -35,7 +35,8 @@ class Moved:
     """What one answer did to the values."""
 
     journal: list[Sequence[object]] = field(default_factory=list["Sequence[object]"])
-    """Rows of td_error_tracker: state, action, error, rolling mean, converged, drift, value, target, reward."""
+    """Rows of td_error_tracker: state, action, error, rolling mean, converged, drift, value, target, reward,
+    and the place of the answer."""
     changes: dict[str, float] = field(default_factory=dict[str, float])
     """Dog → by how much its value changed."""
     updates: int = 0
@@ -93,7 +94,7 @@ class QLearning:
         """
         if former is None:
             return self._update(event, place)
-        return self._correct(event, former) if root > self.reset_as else Moved()
+        return self._correct(event, former, place) if root > self.reset_as else Moved()
 
     def _update(self, event: Event, place: int) -> Moved:
         moved = Moved()
@@ -105,7 +106,7 @@ class QLearning:
             moved.journal.append(
                 (
                     *(state, dog, learned.td_error, mean, converged, False),
-                    *(learned.after, learned.target, reward),
+                    *(learned.after, learned.target, reward, place),
                 )
             )
             moved.changes[dog] = learned.after - learned.before
@@ -119,7 +120,7 @@ class QLearning:
             moved.journal[-1] = (*last[:5], True, *last[6:])
         return moved
 
-    def _correct(self, event: Event, former: Outcome) -> Moved:
+    def _correct(self, event: Event, former: Outcome, place: int) -> Moved:
         """A correction is journaled without target and reward."""
         moved = Moved()
         state, weight = event.state, self.router.step_size.initial_weight
@@ -129,7 +130,7 @@ class QLearning:
                 *(state, dog, before_rewards[dog], reward), initial_weight=weight
             )
             moved.journal.append(
-                (state, dog, after - before, None, False, False, after, None, None)
+                (state, dog, after - before, None, False, False, after, None, None, place)
             )
             moved.changes[dog] = after - before
         return moved

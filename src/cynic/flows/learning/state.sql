@@ -59,7 +59,8 @@ SET weights = excluded.weights, episode_count = l.episode_count + excluded.episo
 
 -- name: journal
 -- In the order of the updates, so that ids grow with them.
-COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward, created_at)
+COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward, learned_as,
+                       created_at)
 FROM STDIN;
 
 -- name: start_anew
