@@ -41,6 +41,9 @@ CODE = "code"
 OUTCOMES = {1.0: "correct", 0.5: "partial", 0.0: "incorrect"}
 NEVER = 10**9
 
+COPIED = {"journal": "journaled", "events": "logged", "episodes": "tried"}
+"""The statement that copies rows → the one that reads them where learning wrote them."""
+
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("queued.sql")))
 
 
@@ -81,10 +84,14 @@ def fill(conn: psycopg.Connection, name: str, judgments: int, votes: int, people
 
 
 def _rates(address: str, votes: int, limit: int) -> list[tuple[float, float]]:
-    """Of each round the updates a second, and the rows a second of COPY with as many rows in a transaction."""
+    """Of each round the updates a second, and what COPY of the rows that it wrote would have made of them.
+
+    The rows are those of the journal, the events and the episodes, in as many transactions.
+    """
     ours = ground.migrated(address, f"ours_{votes}_{limit}")
     limits = ground.migrated(address, f"limit_{votes}_{limit}")
     found: list[tuple[float, float]] = []
+    written = dict.fromkeys(COPIED, 0)
     with ours.connect(None) as conn, limits.connect(None) as other:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
         keeper = Keeper()
@@ -93,21 +100,29 @@ def _rates(address: str, votes: int, limit: int) -> list[tuple[float, float]]:
             for one in (conn, other):
                 one.execute("CHECKPOINT")
             started = time.perf_counter()
-            updates = 0
+            updates = transactions = 0
             while (done := learn.learn(conn, edge, limit=limit, keeper=keeper)).worked:
                 updates += done.updates
+                transactions += 1
             rate = updates / (time.perf_counter() - started)
-            rows = conn.execute(_SQL["journaled"]).fetchall()[-updates:]
-            found.append((rate, _copied(other, rows)))
+            rows = {name: conn.execute(_SQL[read]).fetchall() for name, read in COPIED.items()}
+            new = {name: rows[name][written[name] :] for name in COPIED}
+            written = {name: len(rows[name]) for name in COPIED}
+            found.append((rate, updates / _copied(other, new, transactions)))
     return found
 
 
-def _copied(conn: psycopg.Connection, rows: Sequence[Sequence[object]]) -> float:
+def _copied(
+    conn: psycopg.Connection, rows: Mapping[str, Sequence[Sequence[object]]], transactions: int
+) -> float:
+    """Seconds of COPY of these rows, spread over so many transactions."""
     started = time.perf_counter()
-    for begin in range(0, len(rows), BATCH):
+    for number in range(transactions):
         with conn.transaction():
-            copy_rows(conn, _SQL["journal"], rows[begin : begin + BATCH])
-    return len(rows) / (time.perf_counter() - started)
+            for name, all_rows in rows.items():
+                size = -(-len(all_rows) // transactions)
+                copy_rows(conn, _SQL[name], all_rows[number * size : (number + 1) * size])
+    return time.perf_counter() - started
 
 
 def _equal(address: str) -> Iterator[Value | Absent]:

@@ -43,8 +43,9 @@ INSERT INTO unified_signals (id, source, judgment)
 SELECT 'feedback:' || s.id, 'user_feedback', jsonb_build_object('judgmentId', s.judgment_id) FROM said AS s;
 
 -- name: journal
--- The limit: the same rows, and nothing else.
-COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward, created_at)
+-- The limit: the rows that learning wrote, and nothing else.
+COPY td_error_tracker (state, action, td_error, rolling_avg_td_error, is_converged, is_drift, current_q, target, reward, learned_as,
+                       created_at)
 FROM STDIN;
 
 -- name: journaled
@@ -52,3 +53,19 @@ SELECT t.state, t.action, t.td_error, t.rolling_avg_td_error, t.is_converged, t.
        t.created_at
 FROM td_error_tracker AS t
 ORDER BY t.id;
+
+-- name: events
+COPY learning_events (loop_type, event_type, judgment_id, feedback_value, action_taken, weight_delta, metadata, timestamp) FROM STDIN;
+
+-- name: logged
+SELECT e.loop_type, e.event_type, e.judgment_id, e.feedback_value, e.action_taken, e.weight_delta, e.metadata::text, e.timestamp
+FROM learning_events AS e
+ORDER BY e.id;
+
+-- name: episodes
+COPY qlearning_episodes (episode_id, features, task_type, actions, outcome, reward, created_at) FROM STDIN;
+
+-- name: tried
+SELECT q.episode_id, q.features, q.task_type, q.actions::text, q.outcome::text, q.reward, q.created_at
+FROM qlearning_episodes AS q
+ORDER BY q.created_at, q.episode_id;
