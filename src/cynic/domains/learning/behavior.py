@@ -11,6 +11,7 @@ blocking rarer. A wrong warning says nothing about which way, so `warn` stays. T
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -39,6 +40,13 @@ class Judged(NamedTuple):
 
     outcome: Outcome
     act: Act | None = None
+
+
+class Stated(NamedTuple):
+    """A probability that behaviour may shift, as it was stated, and what feedback said."""
+
+    probability: float
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +82,36 @@ def accuracy(feedback: Sequence[Judged]) -> float | None:
     return correct / (correct + wrong) if correct + wrong else None
 
 
-def modified(behavior: Behavior, feedback: Sequence[Judged]) -> Behavior:
-    """The behaviour after a cycle with this feedback; with fewer than 3 decided answers it stays as it is."""
+def modified(
+    behavior: Behavior, feedback: Sequence[Judged], stated: Sequence[Stated] | None = None
+) -> Behavior:
+    """The behaviour after a cycle with this feedback; with fewer than 3 decided answers it stays as it is.
+
+    With `stated`, confidence moves by those alone, and never away from how often they came true: a step that would widen
+    the gap is 0.
+    """
     approvals = [one for one in feedback if one.act == "approve"]
     blocks = [one for one in feedback if one.act == "block"]
     return Behavior(
-        confidence_shift=_moved(behavior.confidence_shift, _step(feedback), ADJUSTMENT_MAX),
+        confidence_shift=_moved(
+            behavior.confidence_shift,
+            _step(feedback) if stated is None else _narrowing(stated),
+            ADJUSTMENT_MAX,
+        ),
         approve_shift=_moved(behavior.approve_shift, _opposite(_step(approvals)), SHIFT_MAX),
         block_shift=_moved(behavior.block_shift, _step(blocks), SHIFT_MAX),
     )
+
+
+def _narrowing(stated: Sequence[Stated]) -> float | None:
+    """The step of confidences that were stated, 0 where it leads away from the truth."""
+    step = _step([Judged(one.outcome) for one in stated])
+    decided = [one for one in stated if one.outcome != "partial"]
+    if not step or not decided:
+        return step
+    meant = math.fsum(unit(one.probability, "a probability") for one in decided) / len(decided)
+    share = sum(one.outcome == "correct" for one in decided) / len(decided)
+    return step if (share > meant) == (step > 0) else 0.0
 
 
 def _step(feedback: Sequence[Judged]) -> float | None:

@@ -324,6 +324,20 @@ def softmax_fisher(
     return fisher
 
 
+def softmax_fisher_of_counts(
+    shares: Mapping[str, float], chosen: Mapping[str, float]
+) -> dict[str, float]:
+    """The same for one context from how often each dog was chosen there; without any decision all 0."""
+    decisions = math.fsum(chosen.values())
+    if not decisions > 0:
+        return dict.fromkeys(shares, 0.0)
+    counts = {dog: chosen.get(dog, 0.0) for dog in shares}
+    return {
+        dog: (counts[dog] * (1 - share) ** 2 + (decisions - counts[dog]) * share**2) / decisions
+        for dog, share in shares.items()
+    }
+
+
 def _normalised_by_task(
     fisher: Cells, task_of: Callable[[str], str] | None
 ) -> dict[str, dict[str, float]]:

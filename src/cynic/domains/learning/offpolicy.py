@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from cynic.base.errors import InvalidDataError
@@ -31,6 +32,9 @@ RESAMPLES: Final = 1000
 SWITCH_AT: Final = 5.0
 SUM_TOLERANCE: Final = 1e-6
 _GAUSSIAN_FROM: Final = 50
+_TWO_SIDED: Final = NormalDist().inv_cdf(0.975)
+Outcomes: TypeAlias = "tuple[float, float]"
+"""Won and lost; a partial success is half of each."""
 
 
 class Decision(NamedTuple):
@@ -116,6 +120,35 @@ def estimate(
         decisions=len(decisions),
         effective_decisions=weights * weights / squares if squares else 0.0,
     )
+
+
+class Change(NamedTuple):
+    """By how much one policy earns more than another, with its interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def change(
+    new: Mapping[str, float], old: Mapping[str, float], arms: Mapping[str, Outcomes]
+) -> Change:
+    """The value of `new` less that of `old` in one context, from what came of each dog's decisions there.
+
+    In a table, importance weights by the shares with which the dogs really decided (Hirano, Imbens & Ridder 2003) and the
+    direct method are the same number: Σ π(dog) · mean reward. The interval is that of independent Beta(won + 1, lost + 1)
+    posteriors, by their variances; a dog that never decided is as uncertain as can be.
+    """
+    value, variance = 0.0, 0.0
+    for dog in sorted(new.keys() | old.keys()):
+        share = new.get(dog, 0.0) - old.get(dog, 0.0)
+        won, lost = arms.get(dog, (0.0, 0.0))
+        total = won + lost + 2
+        mean = (won + 1) / total
+        value += share * mean
+        variance += share * share * mean * (1 - mean) / (total + 1)
+    reach = _TWO_SIDED * math.sqrt(variance)
+    return Change(value, value - reach, value + reach)
 
 
 def reward_model(

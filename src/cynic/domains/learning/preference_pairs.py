@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Outcome = Literal["correct", "partial", "incorrect"]
 
 RANKS: Final[dict[Outcome, int]] = {"incorrect": 0, "partial": 1, "correct": 2}
-_STEPS: Final = {(2, 0): 1.0, (2, 1): 0.8, (1, 0): 0.5}
+STEPS: Final = {(2, 0): 1.0, (2, 1): 0.8, (1, 0): 0.5}
 K_MIN: Final = 0.5
 
 
@@ -64,7 +64,7 @@ def pairs_from(answers: Iterable[Answer]) -> list[Pair]:
 
 def strength(chosen: Answer, rejected: Answer) -> float:
     """How much the pair says, in [0, 1]; 0 when it says nothing or contradicts itself."""
-    step = _STEPS.get((RANKS[chosen.outcome], RANKS[rejected.outcome]), 0.0)
+    step = STEPS.get((RANKS[chosen.outcome], RANKS[rejected.outcome]), 0.0)
     if chosen.score is None or rejected.score is None:
         return step
     return step * min(1.0, max(0.0, 2 * (chosen.score - rejected.score) / 100))

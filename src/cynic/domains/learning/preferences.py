@@ -19,18 +19,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.bounds import finite, unit, within
 from cynic.domains.learning.newton import minimise, sigmoid, softplus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 Kind = Literal["sigmoid", "ipo", "robust", "hinge"]
 Table = dict[str, dict[str, float]]
 """context → dog → value."""
+_Game = tuple[int, int, float, float]
+_Loss: TypeAlias = "Callable[[list[float]], float]"
+_Slopes: TypeAlias = "Callable[[list[float]], tuple[list[float], list[list[float]]]]"
 
 BETA: Final = 0.1
 RIDGE: Final = 0.5
@@ -222,26 +225,44 @@ def fit(
     The objective is the sum over pairs, to which the anchor is added once: what was learned before fades against
     what is learned now as pairs accumulate, as in a posterior. `reference` are weights, not logits.
     """
+    telling = [pair for pair in pairs if pair.k > _K_UNINFORMATIVE]
+    return fit_wins(_wins(telling), reference, beta=beta, ridge=ridge, anchor=anchor)
+
+
+def fit_wins(
+    wins: Mapping[str, Mapping[str, float]],
+    reference: Mapping[str, float],
+    *,
+    beta: float = BETA,
+    ridge: float = RIDGE,
+    anchor: Anchor | None = None,
+    start: Mapping[str, float] | None = None,
+) -> Fitted | None:
+    """The same from a table of wins: chosen → rejected → how often, a pair adding k one way and 1 - k the other.
+
+    `start` are strengths near the optimum, which save steps and change nothing else.
+    """
     _check_beta(beta)
     within(ridge, 0.0, math.inf, "the ridge")
     base = logits(reference)
-    telling = [pair for pair in pairs if pair.k > _K_UNINFORMATIVE]
-    if not telling:
-        return None
     dogs = sorted(base)
-    wins = _wins(telling, dogs)
-    if not ridge and anchor is None and not _bounded(wins):
+    games = _games(wins, dogs)
+    pairs = math.fsum(won + lost for _, _, won, lost in games)
+    if not pairs > 0:
+        return None
+    if not ridge and anchor is None and not _bounded(games, len(dogs)):
         raise InvalidDataError(
             "a dog never lost, so its optimal weight is 1: give a ridge or k below 1"
         )
-    strengths = _strengths(wins, dogs, base, beta=beta, ridge=ridge, anchor=anchor)
+    begin = [0.0 if start is None else start.get(dog, 0.0) for dog in dogs]
+    strengths = minimise(*_objective(games, dogs, base, beta, ridge, anchor), begin).point
     theta = {dog: base[dog] + t / beta for dog, t in zip(dogs, strengths, strict=True)}
     middle = sum(strengths) / len(strengths)
     return Fitted(
         weights=policy(theta, floor=WEIGHT_MIN),
         strengths={dog: t - middle for dog, t in zip(dogs, strengths, strict=True)},
-        loss=_table_loss(wins, strengths) / len(telling),
-        pairs=len(telling),
+        loss=_table_loss(games, strengths) / pairs,
+        pairs=round(pairs),
     )
 
 
@@ -250,16 +271,15 @@ def policy_value(weights: Mapping[str, float], values: Mapping[str, float]) -> f
     return sum(weight * values[dog] for dog, weight in weights.items())
 
 
-def _strengths(
-    wins: list[list[float]],
-    dogs: list[str],
+def _objective(
+    games: Sequence[_Game],
+    dogs: Sequence[str],
     base: Mapping[str, float],
-    *,
     beta: float,
     ridge: float,
     anchor: Anchor | None,
-) -> list[float]:
-    """Minimise Σ wins · softplus(-(t_i - t_j)) + ridge · Σ t² + anchor; convex in t."""
+) -> tuple[_Loss, _Slopes]:
+    """Σ wins · softplus(-(t_i - t_j)) + ridge · Σ t² + anchor, which is convex in t, and its slopes."""
     pull = [anchor.strength * anchor.fisher.get(d, 0.0) if anchor else 0.0 for d in dogs]
     home = [
         beta * (anchor.theta[d] - base[d]) if anchor and d in anchor.fisher else 0.0 for d in dogs
@@ -268,7 +288,7 @@ def _strengths(
 
     def loss(t: list[float]) -> float:
         held = sum(s / 2 * (x - h) ** 2 for s, x, h in zip(stiff, t, home, strict=True))
-        return _table_loss(wins, t) + ridge * sum(x * x for x in t) + held
+        return _table_loss(games, t) + ridge * sum(x * x for x in t) + held
 
     def slopes(t: list[float]) -> tuple[list[float], list[list[float]]]:
         size = len(t)
@@ -276,53 +296,69 @@ def _strengths(
         hessian = [[0.0] * size for _ in t]
         for i in range(size):
             hessian[i][i] += 2 * ridge + stiff[i]
-            for j in range(i):
-                p = sigmoid(t[i] - t[j])
-                both = wins[i][j] + wins[j][i]
-                slope, bend = both * p - wins[i][j], both * p * (1 - p)
-                gradient[i] += slope
-                gradient[j] -= slope
-                hessian[i][i] += bend
-                hessian[j][j] += bend
-                hessian[i][j] -= bend
-                hessian[j][i] -= bend
+        for i, j, won, lost in games:
+            p = sigmoid(t[i] - t[j])
+            both = won + lost
+            slope, bend = both * p - won, both * p * (1 - p)
+            gradient[i] += slope
+            gradient[j] -= slope
+            hessian[i][i] += bend
+            hessian[j][j] += bend
+            hessian[i][j] -= bend
+            hessian[j][i] -= bend
         return gradient, hessian
 
-    return minimise(loss, slopes, [0.0] * len(dogs)).point
+    return loss, slopes
 
 
-def _wins(pairs: Sequence[Preference], dogs: list[str]) -> list[list[float]]:
+def _wins(pairs: Sequence[Preference]) -> dict[str, dict[str, float]]:
     """The chosen gets k, the rest to the rejected: the conservative loss as a table of fractional wins."""
-    place = {dog: index for index, dog in enumerate(dogs)}
-    table = [[0.0] * len(dogs) for _ in dogs]
+    wins: dict[str, dict[str, float]] = {}
     for pair in sorted(pairs, key=lambda one: (one.chosen, one.rejected, one.k)):
-        if pair.chosen not in place or pair.rejected not in place:
-            raise InvalidDataError(
-                f"a preference of {pair.chosen} to {pair.rejected} names a dog without a weight"
-            )
-        table[place[pair.chosen]][place[pair.rejected]] += pair.k
-        table[place[pair.rejected]][place[pair.chosen]] += 1 - pair.k
-    return table
+        for winner, loser, share in (
+            (pair.chosen, pair.rejected, pair.k),
+            (pair.rejected, pair.chosen, 1 - pair.k),
+        ):
+            row = wins.setdefault(winner, {})
+            row[loser] = row.get(loser, 0.0) + share
+    return wins
 
 
-def _table_loss(wins: list[list[float]], t: Sequence[float]) -> float:
+def _games(wins: Mapping[str, Mapping[str, float]], dogs: Sequence[str]) -> list[_Game]:
+    """The two dogs of each game by their places, and how often the first won and lost; games nobody played are left out."""
+    place = {dog: index for index, dog in enumerate(dogs)}
+    for winner, row in wins.items():
+        for dog in (winner, *row):
+            if dog not in place:
+                raise InvalidDataError(f"a preference names {dog!r}, which has no weight")
+    found: list[_Game] = []
+    for i, one in enumerate(dogs):
+        for j, other in enumerate(dogs[:i]):
+            won = wins.get(one, {}).get(other, 0.0)
+            lost = wins.get(other, {}).get(one, 0.0)
+            if won or lost:
+                found.append((i, j, won, lost))
+    return found
+
+
+def _table_loss(games: Sequence[_Game], strengths: Sequence[float]) -> float:
     return sum(
-        count * softplus(t[j] - t[i])
-        for i, row in enumerate(wins)
-        for j, count in enumerate(row)
-        if count
+        won * softplus(strengths[j] - strengths[i]) + lost * softplus(strengths[i] - strengths[j])
+        for i, j, won, lost in games
     )
 
 
-def _bounded(wins: list[list[float]]) -> bool:
+def _bounded(games: Sequence[_Game], size: int) -> bool:
     """Whether every dog that was beaten can be reached back from its beater (Ford 1957), so that an optimum exists."""
-    reach = [[count > 0 for count in row] for row in wins]
-    size = range(len(wins))
-    for k in size:
-        for i in size:
+    beaten = [[False] * size for _ in range(size)]
+    for i, j, won, lost in games:
+        beaten[i][j], beaten[j][i] = won > 0, lost > 0
+    reach = beaten
+    for k in range(size):
+        for i in range(size):
             if reach[i][k]:
                 reach[i] = [a or b for a, b in zip(reach[i], reach[k], strict=True)]
-    return all(reach[j][i] for i in size for j in size if reach[i][j])
+    return all(reach[j][i] for i in range(size) for j in range(size) if reach[i][j])
 
 
 def _log_gaps(theta: Mapping[str, float], reference: Mapping[str, float]) -> dict[str, float]:

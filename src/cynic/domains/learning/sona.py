@@ -72,22 +72,36 @@ def adapted(
     observations_min: int = OBSERVATIONS_MIN,
 ) -> dict[str, Adaptation]:
     """One step for every dimension that was observed or has a modifier; a new one starts at 1."""
-    seen = _by_dimension(observations)
-    names = sorted({*seen, *modifiers})
+    least = max(OBSERVATIONS_MIN, observations_min)
+    seen = {
+        name: (len(xs), pearson(xs, ys) if len(xs) >= least else None)
+        for name, (xs, ys) in _by_dimension(observations).items()
+    }
+    return moved(seen, modifiers, locked=locked, observations_min=least)
+
+
+def moved(
+    seen: Mapping[str, tuple[int, float | None]],
+    modifiers: Mapping[str, float],
+    *,
+    locked: Collection[str] = (),
+    observations_min: int = OBSERVATIONS_MIN,
+) -> dict[str, Adaptation]:
+    """The same from how often each dimension was observed, and its correlation."""
     critical = NormalDist().inv_cdf(1 - SIGNIFICANCE / (2 * max(1, len(seen))))
     found: dict[str, Adaptation] = {}
-    for name in names:
+    for name in sorted({*seen, *modifiers}):
         now = within(modifiers.get(name, 1.0), 1 - CHANGE_MAX, 1 + CHANGE_MAX, f"{name}'s modifier")
-        xs, ys = seen.get(name, ([], []))
-        enough = len(xs) >= max(OBSERVATIONS_MIN, observations_min)
-        r = pearson(xs, ys) if enough else None
-        significant = r is not None and _z(r, len(xs)) >= critical
+        n, r = seen.get(name, (0, None))
+        if n < max(OBSERVATIONS_MIN, observations_min):
+            r = None
+        significant = r is not None and _z(r, n) >= critical
         telling = r is not None and significant and abs(r) >= THRESHOLD
         aim = 1 + CHANGE_MAX * r if telling and r is not None else 1.0
         moves = r is not None and name not in locked
         then = now + RATE * (aim - now) if moves else now
         found[name] = Adaptation(
-            n=len(xs),
+            n=n,
             correlation=r,
             significant=significant,
             modifier=then,

@@ -48,6 +48,15 @@ class BurnoutWarningsRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpsUserDimensionsRow:
+    """Exact sums of dimensions against the answers of a person; user_learning_profiles shows what is significant of them."""
+
+    user_id: UUID
+    sums: JSON
+    """{answers, found, given, dimensions}: decided answers, how many found the item good, how many items were judged good, and for each dimension n and the sums of scores, squares, sides and products."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PsychologyInterventionsRow:
     """What was suggested to a user, and whether it was accepted."""
 

@@ -20,7 +20,16 @@ from cynic.db import sqlfile
 from cynic.domains.core.dimensions import UNNAMEABLE
 from cynic.domains.learning.answers import task_kind
 from cynic.flows.edge import to_json
-from cynic.flows.learning import emergence, forgetting, measures, residual, state
+from cynic.flows.learning import (
+    behavior,
+    dpo,
+    emergence,
+    forgetting,
+    measures,
+    residual,
+    sona,
+    state,
+)
 from cynic.flows.learning.answers import PASSING, sides
 from cynic.flows.learning.turn import Turn
 
@@ -157,6 +166,9 @@ LOOPS: Final[Mapping[str, Loop]] = {
     "residual": residual.turn,
     "emergence": emergence.turn,
     "ewc": forgetting.turn,
+    "dpo": dpo.turn,
+    "sona": sona.turn,
+    "behavior": behavior.turn,
 }
 """In the order in which a cycle runs them."""
 

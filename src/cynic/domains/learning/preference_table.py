@@ -1,0 +1,229 @@
+"""The preferences of one context as counts, so that what a fit costs does not grow with the answers.
+
+Within a judgment that several voted on, dogs on the right side are set against dogs on the wrong one, each vote in at
+most one pair; which meet moves on with the place of the answer, so that not always the same two do. A judgment with
+one vote is a routing decision: it waits, in order, for the next answer of another dog with another outcome; at most 64
+wait, then the oldest goes unpaired. A pair counts k = 1 for right against wrong, 0.9 for right against partly right,
+0.75 for partly right against wrong (`preference_pairs`): in twentieths, so that counts are whole and are taken back
+exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self, TypedDict, cast
+
+from cynic.domains.learning.bounds import PHI
+from cynic.domains.learning.preference_pairs import RANKS, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cynic.domains.learning.answers import Outcome
+
+WAITING_MAX: Final = 64
+UNITS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A dog's vote with what came of it."""
+
+    feedback_id: str
+    judgment_id: str
+    place: int
+    """Of the answer, in the order of learning."""
+    dog: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A pair to be stored."""
+
+    chosen: Decided
+    rejected: Decided
+
+    @property
+    def units(self) -> int:
+        """K in twentieths."""
+        step = STEPS[RANKS[self.chosen.outcome], RANKS[self.rejected.outcome]]
+        return round(UNITS * (1 + step) / 2)
+
+    @property
+    def confidence(self) -> float:
+        """The stored form of k."""
+        return PHI * self.units / UNITS
+
+
+class Seen(TypedDict):
+    """How often a dog was right, wrong and in between in the context."""
+
+    correct: int
+    incorrect: int
+    partial: int
+
+
+class Document(TypedDict):
+    """A context as it is kept."""
+
+    wins: dict[str, dict[str, int]]
+    waiting: list[list[object]]
+    seen: dict[str, Seen]
+    strengths: dict[str, float]
+    dropped: int
+    fitted: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Preferences:
+    """One context."""
+
+    wins: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
+    """Chosen → rejected → k in twentieths; what a pair lacks to 20 counts the other way."""
+    waiting: list[Decided] = field(default_factory=list[Decided])
+    """In the order of learning."""
+    seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
+    strengths: dict[str, float] = field(default_factory=dict[str, float])
+    """Of the last fit, where the next one begins."""
+    dropped: int = 0
+    """Answers that waited in vain."""
+    fitted: int = 0
+    """Pairs in the last fit."""
+
+    @property
+    def pairs(self) -> int:
+        """How many are counted."""
+        return sum(units for row in self.wins.values() for units in row.values()) // UNITS
+
+    def learn(self, votes: Sequence[Decided]) -> list[Match]:
+        """Count the votes of one answered judgment, and pair them."""
+        for vote in votes:
+            self._count(vote, 1)
+        found = self._routed(votes[0]) if len(votes) == 1 else _within(votes)
+        for match in found:
+            self.add(match.chosen.dog, match.rejected.dog, match.units)
+        return found
+
+    def take_back(self, votes: Sequence[Decided]) -> None:
+        """Uncount the votes of an answer; its pairs are taken back by whoever kept them."""
+        for vote in votes:
+            self._count(vote, -1)
+        gone = {vote.feedback_id for vote in votes}
+        self.waiting = [one for one in self.waiting if one.feedback_id not in gone]
+
+    def wait_again(self, vote: Decided) -> None:
+        """Put a vote back whose partner was taken from it, where it stood."""
+        self.waiting = sorted([*self.waiting, vote], key=lambda one: one.place)
+        self._drop()
+
+    def add(self, chosen: str, rejected: str, units: int, times: int = 1) -> None:
+        """Count a pair, or with -1 take it back."""
+        for winner, loser, share in (
+            (chosen, rejected, units),
+            (rejected, chosen, UNITS - units),
+        ):
+            if share:
+                row = self.wins.setdefault(winner, {})
+                row[loser] = row.get(loser, 0) + times * share
+                if not row[loser]:
+                    del row[loser]
+                if not row:
+                    del self.wins[winner]
+
+    def outcomes(self) -> dict[str, tuple[float, float]]:
+        """Dog → won and lost, a partial success as half of each."""
+        return {
+            dog: (one["correct"] + one["partial"] / 2, one["incorrect"] + one["partial"] / 2)
+            for dog, one in self.seen.items()
+        }
+
+    def chosen(self) -> dict[str, float]:
+        """Dog → how often it was chosen over another."""
+        return {dog: sum(row.values()) / UNITS for dog, row in self.wins.items()}
+
+    def table(self) -> dict[str, dict[str, float]]:
+        """The wins in pairs."""
+        return {
+            dog: {other: units / UNITS for other, units in row.items()}
+            for dog, row in self.wins.items()
+        }
+
+    @classmethod
+    def restored(cls, document: Mapping[str, object]) -> Self:
+        """A context as it was kept; an empty document is a new one."""
+        if not document:
+            return cls()
+        kept = cast("Document", document)
+        return cls(
+            wins=kept["wins"],
+            waiting=[_decided(row) for row in kept["waiting"]],
+            seen=kept["seen"],
+            strengths=kept["strengths"],
+            dropped=kept["dropped"],
+            fitted=kept["fitted"],
+        )
+
+    def document(self) -> Document:
+        """The context to be kept."""
+        return {
+            "wins": self.wins,
+            "waiting": [
+                [one.feedback_id, one.judgment_id, one.place, one.dog, one.outcome]
+                for one in self.waiting
+            ],
+            "seen": self.seen,
+            "strengths": self.strengths,
+            "dropped": self.dropped,
+            "fitted": self.fitted,
+        }
+
+    def _count(self, vote: Decided, times: int) -> None:
+        seen = self.seen.get(vote.dog)
+        if seen is None:
+            seen = self.seen[vote.dog] = {"correct": 0, "incorrect": 0, "partial": 0}
+        seen[vote.outcome] += times
+
+    def _routed(self, vote: Decided) -> list[Match]:
+        for index, one in enumerate(self.waiting):
+            if one.dog != vote.dog and one.outcome != vote.outcome:
+                del self.waiting[index]
+                return [_matched(one, vote)]
+        self.waiting.append(vote)
+        self._drop()
+        return []
+
+    def _drop(self) -> None:
+        more = len(self.waiting) - WAITING_MAX
+        if more > 0:
+            del self.waiting[:more]
+            self.dropped += more
+
+
+def _within(votes: Sequence[Decided]) -> list[Match]:
+    right = sorted((v for v in votes if v.outcome == "correct"), key=lambda one: one.dog)
+    wrong = sorted((v for v in votes if v.outcome == "incorrect"), key=lambda one: one.dog)
+    if not right or not wrong:
+        return []
+    first, second = votes[0].place % len(right), votes[0].place // len(right) % len(wrong)
+    pairs = zip(
+        right[first:] + right[:first], wrong[second:] + wrong[:second], strict=False
+    )  # as many as the fewer side has
+    return [Match(chosen=one, rejected=other) for one, other in pairs]
+
+
+def _matched(one: Decided, other: Decided) -> Match:
+    if RANKS[one.outcome] > RANKS[other.outcome]:
+        return Match(chosen=one, rejected=other)
+    return Match(chosen=other, rejected=one)
+
+
+def _decided(row: Sequence[object]) -> Decided:
+    feedback_id, judgment_id, place, dog, outcome = row
+    return Decided(
+        feedback_id=cast("str", feedback_id),
+        judgment_id=cast("str", judgment_id),
+        place=cast("int", place),
+        dog=cast("str", dog),
+        outcome=cast("Outcome", outcome),
+    )

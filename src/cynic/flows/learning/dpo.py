@@ -1,0 +1,387 @@
+"""Preferences: which dog is better in a context, from answers, and the routing weights that follow (DPO).
+
+Pairs come from the answers of a cycle (`domains.learning.preference_table`) and are kept as rows, each with the answers it
+came from and the cycle that used it. Weights are fitted to all pairs of a context, once these have grown by a hundredth or
+some were taken back. What was fitted goes live unless it would earn significantly less than the present weights, judged
+by what came of each dog's votes there.
+
+An answer that was superseded takes its pairs back, as long as they are kept; a routing decision that lost its partner so
+waits for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Final, LiteralString, cast
+
+from cynic.base.errors import CynicError
+from cynic.base.phi import PHI_BOUND
+from cynic.db import sqlfile
+from cynic.db.copying import copy_rows
+from cynic.domains.dogs.pack import DOGS
+from cynic.domains.learning.answers import EVEN, WORTH, Tally, reward
+from cynic.domains.learning.ewc import softmax_fisher_of_counts
+from cynic.domains.learning.offpolicy import Change, change
+from cynic.domains.learning.preference_table import UNITS, Decided, Match, Preferences
+from cynic.domains.learning.preferences import Anchor, fit_wins, logits, policy
+from cynic.flows.edge import to_json
+from cynic.flows.learning import state
+from cynic.flows.learning.answers import DEFAULT_CONTEXT
+from cynic.flows.learning.turn import Parts, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from cynic.domains.learning.answers import Outcome
+    from cynic.flows.learning.cycle import Answered, Cycle
+
+LOOP: Final = "dpo"
+BASE: Final = 0.5
+"""Of every dog, until somebody sets another: only their proportions count."""
+REFIT_AT: Final = 0.01
+"""By which share the pairs have grown since the last fit when the next is due."""
+GIVEN_MAX: Final = 1000
+"""Pairs written by others that one cycle takes."""
+SETTLED_BELOW: Final = 0.02
+"""A weight that moved by less has come to rest."""
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("dpo.sql")))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Context:
+    """A context with its weights."""
+
+    preferences: Preferences
+    weights: dict[str, float] = field(default_factory=dict[str, float])
+    """As they are in the table; not of sum 1 before the first turn."""
+    base: dict[str, float] = field(default_factory=dict[str, float])
+    fisher: dict[str, float] = field(default_factory=dict[str, float])
+    answers: int = 0
+    """Of this cycle."""
+    taken: bool = False
+    """Whether pairs were taken back."""
+
+    @property
+    def due(self) -> bool:
+        """Whether to fit."""
+        known = self.preferences
+        grown = known.pairs - known.fitted
+        return bool(known.wins) and (self.taken or (grown > 0 and grown >= REFIT_AT * known.fitted))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    beta: float
+    regularization: float
+    last_loss: float | None
+    since: int
+    """The place from which on answers were seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    loss: float
+    pairs: int
+    change: Change
+    live: bool
+
+
+def turn(cycle: Cycle) -> Turn:
+    """Take back, pair, fit, and let live what is no worse."""
+    settings = _settings(cycle)
+    given = cycle.conn.execute(_SQL["given"], {"dogs": list(DOGS), "limit": GIVEN_MAX}).fetchall()
+    taken_back = [one for one in cycle.taken_back if one.place > settings.since]
+    names = sorted(
+        {context_of(one) for one in (*cycle.answers, *taken_back)} | {row[1] for row in given}
+    )
+    if not names:
+        return Turn()
+    contexts = _read(cycle, names)
+    _take_back(cycle, contexts, taken_back)
+    matches = [
+        (context_of(one), match)
+        for one in cycle.answers
+        for match in _learn(contexts[context_of(one)], one)
+    ]
+    _take_given(cycle, contexts, given)
+    _save_pairs(cycle, matches)
+    before = {name: policy(logits(one.weights)) for name, one in contexts.items()}
+    fits = {name: _fit(one, settings) for name, one in contexts.items()}
+    fitted = {name: one for name, one in fits.items() if one is not None}
+    _save(cycle, contexts)
+    loss = _ran(cycle, fitted, len(matches) + len(given)) if fitted else settings.last_loss
+    moved = {
+        name: {dog: one.weights[dog] - before[name][dog] for dog in DOGS}
+        for name, one in contexts.items()
+    }
+    for name, one in fitted.items():
+        _log(cycle, name, one, moved[name])
+    return Turn(
+        weight_deltas=[delta for row in moved.values() for delta in row.values() if delta],
+        before={"loss": settings.last_loss},
+        after={"loss": loss},
+        parts=_parts(cycle, contexts, before, moved),
+    )
+
+
+def context_of(answer: Answered) -> str:
+    """Where the weights of this decision are kept."""
+    return answer.context or DEFAULT_CONTEXT
+
+
+def decided(answer: Answered) -> list[Decided]:
+    """What came of each vote; of a dog that voted twice the last one counts."""
+    return [
+        Decided(
+            feedback_id=str(answer.feedback_id),
+            judgment_id=answer.judgment_id,
+            place=answer.place,
+            dog=dog,
+            outcome=_outcome(answer.outcome, with_judgment=side == answer.passed),
+        )
+        for dog, side in dict(answer.votes).items()
+    ]
+
+
+def _outcome(outcome: Outcome, *, with_judgment: bool) -> Outcome:
+    worth = reward(outcome, with_judgment=with_judgment)
+    if worth == EVEN:
+        return "partial"
+    return "correct" if worth == WORTH["correct"] else "incorrect"
+
+
+def _read(cycle: Cycle, names: Sequence[str]) -> dict[str, _Context]:
+    kept = dict(cycle.conn.execute(_SQL["contexts"], {"contexts": names}).fetchall())
+    contexts = {
+        name: _Context(preferences=Preferences.restored(kept.get(name, {}))) for name in names
+    }
+    for name, dog, weight, base, fisher in cycle.conn.execute(_SQL["weights"], {"contexts": names}):
+        one = contexts[name]
+        one.weights[dog], one.base[dog] = float(weight), float(base)
+        one.fisher[dog] = float(fisher)
+    for one in contexts.values():
+        one.weights = {dog: one.weights.get(dog, BASE) for dog in DOGS}
+        one.base = {dog: one.base.get(dog, BASE) for dog in DOGS}
+    return contexts
+
+
+def _learn(context: _Context, answer: Answered) -> list[Match]:
+    context.answers += 1
+    votes = decided(answer)
+    return context.preferences.learn(votes) if votes else []
+
+
+def _take_back(
+    cycle: Cycle, contexts: Mapping[str, _Context], taken_back: Sequence[Answered]
+) -> None:
+    if not taken_back:
+        return
+    gone = {str(one.feedback_id) for one in taken_back}
+    for one in taken_back:
+        contexts[context_of(one)].preferences.take_back(decided(one))
+    rows = cycle.conn.execute(_SQL["take_back"], {"ids": sorted(gone)}).fetchall()
+    for name, chosen, rejected, confidence, first, second in sorted(rows, key=_order):
+        context = contexts[name]
+        context.taken = True
+        context.preferences.add(chosen["dog"], rejected["dog"], _units(confidence), -1)
+        for side, feedback_id in ((chosen, first), (rejected, second)):
+            # Of a pair within one judgment there is no second answer, and nobody is left alone.
+            if second is not None and str(feedback_id) not in gone:
+                context.preferences.wait_again(
+                    Decided(
+                        feedback_id=str(feedback_id),
+                        judgment_id=side["judgmentId"],
+                        place=side["place"],
+                        dog=side["dog"],
+                        outcome=side["outcome"],
+                    )
+                )
+
+
+def _order(row: Sequence[object]) -> tuple[str, str, str]:
+    return str(row[4]), str(row[5]), cast("Mapping[str, str]", row[1])["dog"]
+
+
+def _take_given(
+    cycle: Cycle,
+    contexts: Mapping[str, _Context],
+    given: Sequence[tuple[UUID, str, str, str, float]],
+) -> None:
+    """Pairs that others wrote count by their own confidence."""
+    for _, name, chosen, rejected, confidence in given:
+        contexts[name].preferences.add(chosen, rejected, _units(confidence))
+    if given:
+        parameters = {"ids": [row[0] for row in given], "batch": cycle.cycle_id}
+        cycle.conn.execute(_SQL["processed"], parameters)
+
+
+def _units(confidence: float) -> int:
+    """The k of a stored confidence, in twentieths."""
+    return round(UNITS * float(confidence) / float(PHI_BOUND))
+
+
+def _save_pairs(cycle: Cycle, matches: Iterable[tuple[str, Match]]) -> None:
+    moment = cycle.now.isoformat()
+    rows = [
+        (
+            str(cycle.new_id()),
+            _side(match.chosen),
+            _side(match.rejected),
+            "{}",
+            name,
+            _answers(match),
+            match.confidence,
+            "t",
+            cycle.cycle_id,
+            moment,
+        )
+        for name, match in matches
+    ]
+    if rows:
+        copy_rows(cycle.conn, _SQL["pairs"], rows)
+
+
+def _side(vote: Decided) -> str:
+    return to_json(
+        {
+            "dog": vote.dog,
+            "judgmentId": vote.judgment_id,
+            "outcome": vote.outcome,
+            "place": vote.place,
+        }
+    )
+
+
+def _answers(match: Match) -> str:
+    """One answer for a pair within a judgment; else that of the chosen and that of the rejected."""
+    first, second = match.chosen.feedback_id, match.rejected.feedback_id
+    return f"{{{first}}}" if first == second else f"{{{first},{second}}}"
+
+
+def _settings(cycle: Cycle) -> _Settings:
+    row = cycle.conn.execute(_SQL["optimizer"]).fetchone()
+    if row is None:
+        raise CynicError("the state of the optimiser is missing", hint="run cynic db verify")
+    beta, regularization, last, since = row
+    if since is None:
+        since = cycle.since
+        cycle.keep(f"{LOOP}-optimizer", {"since": since}, answers=0)
+    return _Settings(
+        beta=float(beta),
+        regularization=float(regularization),
+        last_loss=None if last is None else float(last),
+        since=since,
+    )
+
+
+def _fit(context: _Context, settings: _Settings) -> _Fit | None:
+    """Fit the weights if it is due; they sum to 1 afterwards in any case."""
+    known = context.preferences
+    present = policy(logits(context.weights))
+    context.weights = present
+    if not context.due:
+        return None
+    anchor = Anchor(theta=logits(present), fisher=context.fisher, strength=settings.regularization)
+    found = fit_wins(
+        known.table(), context.base, beta=settings.beta, anchor=anchor, start=known.strengths
+    )
+    if found is None:
+        return None
+    known.strengths, known.fitted = found.strengths, known.pairs
+    earns = change(found.weights, present, known.outcomes())
+    live = earns.high >= 0
+    if live:
+        context.weights = found.weights
+    context.fisher = softmax_fisher_of_counts(context.weights, known.chosen())
+    return _Fit(loss=found.loss, pairs=found.pairs, change=earns, live=live)
+
+
+def _save(cycle: Cycle, contexts: Mapping[str, _Context]) -> None:
+    rows = [
+        {
+            "dog": dog,
+            "context": name,
+            "weight": one.weights[dog],
+            "base": one.base[dog],
+            "fisher": one.fisher.get(dog, 0.0),
+            **_counts(one.preferences, dog),
+        }
+        for name, one in contexts.items()
+        for dog in DOGS
+    ]
+    cycle.conn.execute(_SQL["save_weights"], {"rows": to_json(rows), "now": cycle.now})
+    kept = [
+        {
+            "loop": LOOP,
+            "state": name,
+            "weights": one.preferences.document(),
+            "answers": one.answers,
+        }
+        for name, one in contexts.items()
+    ]
+    state.save_loops(cycle.conn, kept, cycle.now)
+
+
+def _counts(known: Preferences, dog: str) -> dict[str, object]:
+    """The answers on a dog's votes, and the bounded probability that it is right."""
+    seen = known.seen.get(dog) or {"correct": 0, "incorrect": 0, "partial": 0}
+    tally = Tally(seen["correct"], seen["incorrect"])
+    return {
+        "confidence": float(PHI_BOUND) * tally.mean,
+        "episodes": tally.answers + seen["partial"],
+        "positive": tally.right,
+        "negative": tally.wrong,
+    }
+
+
+def _ran(cycle: Cycle, fitted: Mapping[str, _Fit], pairs: int) -> float:
+    total = sum(one.pairs for one in fitted.values())
+    loss = sum(one.loss * one.pairs for one in fitted.values()) / total
+    cycle.conn.execute(_SQL["ran"], {"pairs": pairs, "loss": loss, "now": cycle.now})
+    return loss
+
+
+def _log(cycle: Cycle, name: str, fit: _Fit, moved: Mapping[str, float]) -> None:
+    cycle.log(
+        LOOP,
+        "update" if fit.live else "held",
+        delta=fmean(map(abs, moved.values())),
+        action="live" if fit.live else "worse than the present weights",
+        context=name,
+        pairs=fit.pairs,
+        loss=fit.loss,
+        valueChange={"value": fit.change.value, "low": fit.change.low, "high": fit.change.high},
+    )
+
+
+def _parts(
+    cycle: Cycle,
+    contexts: Mapping[str, _Context],
+    before: Mapping[str, Mapping[str, float]],
+    moved: Mapping[str, Mapping[str, float]],
+) -> Parts:
+    seen = {
+        f"{name}/{dog}": sum(cast("Mapping[str, int]", counts).values())
+        for name, one in contexts.items()
+        for dog, counts in one.preferences.seen.items()
+    }
+    hits: list[bool] = []
+    for one in cycle.answers:
+        if one.right_side is not None and len(one.votes) > 1:
+            shares = before[context_of(one)]
+            best = max(sorted(one.votes), key=lambda vote: shares[vote[0]])
+            hits.append(best[1] == one.right_side)
+    return Parts(
+        outcomes=seen,
+        cells=len(DOGS) * len(contexts),
+        converged={
+            f"{name}/{dog}": abs(delta) < SETTLED_BELOW
+            for name, row in moved.items()
+            for dog, delta in row.items()
+        },
+        hits=hits,
+    )
