@@ -67,6 +67,14 @@ STATE: dict[str, LiteralString] = {
     "pattern_locks": "SELECT service_id, fisher_entries, avg_fisher FROM ewc_consolidation_history ORDER BY id",
     "maturity": "SELECT loop_name, maturity, data_coverage, convergence, accuracy, adaptability FROM learning_maturity ORDER BY id",
     "metrics": "SELECT metric_type, value FROM judgment_metrics ORDER BY id",
+    "pairs": "SELECT chosen, rejected, context_type, cardinality(feedback_ids), confidence, processed FROM preference_pairs "
+    "ORDER BY chosen ->> 'judgmentId', chosen ->> 'dog', rejected ->> 'judgmentId', rejected ->> 'dog'",
+    "routing": "SELECT context_type, dog_name, weight, confidence, episode_count, positive_count, negative_count, fisher_score "
+    "FROM routing_weights ORDER BY 1, 2",
+    "optimizer": "SELECT epoch, total_pairs_processed, last_loss, best_loss FROM dpo_optimizer_state",
+    "calibrations": "SELECT dimension_weights, detected_biases, total_calibrations FROM learning_state",
+    "people": "SELECT u.username, d.sums, p.preferred_dimensions, p.feedback_bias, p.learning_rate FROM ops_user_dimensions AS d "
+    "JOIN users AS u ON u.id = d.user_id JOIN user_learning_profiles AS p ON p.user_id = d.user_id ORDER BY 1",
     "spreads": "SELECT distribution_type, parameters - 'cycleId' FROM distribution_snapshots ORDER BY id",
 }
 
@@ -113,7 +121,7 @@ def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
         "q_updates": 3,
         "cycles": 1,
         "consolidations": 0,
-        "changes": {"calibration": 1, "dog-votes": 1, "q-learning": 1, "thompson": 1},
+        "changes": {"calibration": 1, "dog-votes": 1, "dpo": 1, "q-learning": 1, "thompson": 1},
         "busy": False,
     }
     state = state_key("review", "merge", "code")
@@ -147,7 +155,7 @@ def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
         1,
         f"feedback:{given.feedback_id}",
     )
-    assert one(conn, "SELECT count(*), count(DISTINCT loop_type) FROM learning_events") == (4, 4)
+    assert one(conn, "SELECT count(*), count(DISTINCT loop_type) FROM learning_events") == (5, 5)
     tasks = conn.execute(
         "SELECT task_name, task_type, status, success_count FROM background_tasks ORDER BY 1"
     )

@@ -1,7 +1,8 @@
-"""What was learned, for those who record: weights of dogs, calibrated probabilities, added dimensions; at most a second old.
+"""What was learned, for those who record: weights of dogs and dimensions, how sure to be; at most a second old.
 
 A dog's weight is used once ten answers judged its votes; before, and for a dog without, the weight is 1. A calibrated
-probability is used once thirty answers judged judgments of that kind on that side. Nothing learned, nothing changes.
+probability is used once thirty answers judged judgments of that kind on that side; where none is, the probability of the rule is shifted by what behaviour learned. Nothing learned,
+nothing changes.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
 
 from cynic.db import sqlfile
 from cynic.domains.core.dimensions import Placed
 from cynic.domains.learning.answers import ANSWERS_MIN, DOG_ANSWERS_MIN, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     import psycopg
 
@@ -40,6 +41,10 @@ class Learned:
     """Kind → whether the judgment passed the item → probability that it is right."""
     dimensions: Mapping[str, Placed] = field(default_factory=dict[str, Placed])
     """The dimensions that the dogs added and that may be judged."""
+    dimension_weights: Mapping[str, Decimal] = field(default_factory=dict[str, Decimal])
+    """Dimension → weight, where it is not the contract's."""
+    confidence_shift: Decimal = Decimal()
+    """Added to a probability that neither the writer nor calibration gave."""
 
     def of(self, context: str | None, item: str) -> Mapping[bool, Decimal] | None:
         """The probabilities of a kind of judgment; None where none is known."""
@@ -83,22 +88,38 @@ class LearnedSource:
             self._seen = seen
 
 
-def _learned(rows: Iterable[tuple[str, str, Mapping[str, Mapping[str, int]]]]) -> Learned:
+def _learned(rows: Iterable[tuple[str, str, Mapping[str, Any] | None]]) -> Learned:
     weights: dict[str, Decimal] = {}
     calibrated: dict[str, dict[bool, Decimal]] = {}
     dimensions: dict[str, Placed] = {}
-    for loop, state, tallies in rows:
-        if loop == "dimensions":
-            dimensions[state] = Placed(
-                cast("str", tallies["axiom"]), Decimal(str(tallies["weight"]))
-            )
+    dimension_weights: dict[str, Decimal] = {}
+    shift = Decimal()
+    for loop, state, known in rows:
+        if known is None:
             continue
-        for name, counts in (tallies or {}).items():
-            tally = Tally(**counts)
-            if loop == "dog-votes" and tally.answers >= DOG_ANSWERS_MIN:
-                weights[name] = Decimal(tally.weight).quantize(PLACES)
-            elif loop == "calibration" and tally.answers >= ANSWERS_MIN:
-                calibrated.setdefault(state, {})[name == "pass"] = Decimal(tally.mean).quantize(
-                    PLACES
-                )
-    return Learned(weights, calibrated, dimensions)
+        match loop:
+            case "dimensions":
+                dimensions[state] = Placed(known["axiom"], Decimal(str(known["weight"])))
+            case "sona":
+                dimension_weights = {name: Decimal(str(one)) for name, one in known.items()}
+            case "behavior":
+                shift = Decimal(str(known["confidence_shift"])).quantize(PLACES)
+            case "dog-votes":
+                weights = dict(_dog_weights(known))
+            case _:
+                calibrated[state] = dict(_probabilities(known))
+    return Learned(weights, calibrated, dimensions, dimension_weights, shift)
+
+
+def _dog_weights(known: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[str, Decimal]]:
+    for dog, counts in known.items():
+        tally = Tally(**counts)
+        if tally.answers >= DOG_ANSWERS_MIN:
+            yield dog, Decimal(tally.weight).quantize(PLACES)
+
+
+def _probabilities(known: Mapping[str, Mapping[str, int]]) -> Iterator[tuple[bool, Decimal]]:
+    for side, counts in known.items():
+        tally = Tally(**counts)
+        if tally.answers >= ANSWERS_MIN:
+            yield side == "pass", Decimal(tally.mean).quantize(PLACES)

@@ -17,7 +17,7 @@ from cynic.base.verdict import verdict_of
 from cynic.db import sqlfile
 from cynic.flows import people
 from cynic.flows.edge import to_json
-from cynic.flows.evaluate import evaluate
+from cynic.flows.evaluate import SHIFTED_RULES, evaluate
 from cynic.flows.learned import NOTHING
 from cynic.flows.people import CrowdedError
 
@@ -275,6 +275,8 @@ def _candidate(submission: Submission, edge: Edge, learned: Learned) -> _Candida
         submission,
         weights=learned.weights,
         calibrated=learned.of(submission.context_type, submission.item_type),
+        dimension_weights=learned.dimension_weights,
+        confidence_shift=learned.confidence_shift,
     )
     new_id = edge.new_id()
     judgment_id = submission.judgment_id or f"jdg_{new_id.hex}"
@@ -301,6 +303,7 @@ def _candidate(submission: Submission, edge: Edge, learned: Learned) -> _Candida
             **({} if agreed is None else {"consensus": agreed}),
             # Without it nobody could derive Q again once such a dimension is retired.
             **({"added_dimensions": _added(submission)} if submission.added else {}),
+            **_learned_basis(submission, evaluation, learned),
         },
         "request_digest": digest,
         "consensus_signal": None if agreed is None else _signal(cast("str", agreed["reason"])),
@@ -312,6 +315,22 @@ def _candidate(submission: Submission, edge: Edge, learned: Learned) -> _Candida
         for vote in submission.votes
     ]
     return _Candidate(row, votes, evaluation, digest)
+
+
+def _learned_basis(
+    submission: Submission, evaluation: Evaluation, learned: Learned
+) -> dict[str, object]:
+    """What was learned that these numbers rest on, so that they can be derived again."""
+    weights = {
+        name: learned.dimension_weights[name]
+        for name in submission.dimensions
+        if name in learned.dimension_weights
+    }
+    shifted = learned.confidence_shift and evaluation.confidence_rule in SHIFTED_RULES
+    return {
+        **({"dimension_weights": weights} if weights else {}),
+        **({"confidence_shift": learned.confidence_shift} if shifted else {}),
+    }
 
 
 def _added(submission: Submission) -> dict[str, object]:

@@ -6,7 +6,8 @@ Exact decimal arithmetic throughout: the same dimensions give the same Q on ever
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from cynic.domains.core.dimensions import (
     AXIOM_OF,
@@ -23,19 +24,24 @@ if TYPE_CHECKING:
 Q_PLACES = Decimal("0.01")
 AXIOM_PLACES = Decimal("0.0001")
 _HUNDRED = Decimal(100)
+NO_WEIGHTS: Final[Mapping[str, Decimal]] = MappingProxyType({})
 
 
 def axiom_means(
-    dimensions: Mapping[str, Decimal], added: Mapping[str, Placed] = NONE_ADDED
+    dimensions: Mapping[str, Decimal],
+    added: Mapping[str, Placed] = NONE_ADDED,
+    learned: Mapping[str, Decimal] = NO_WEIGHTS,
 ) -> dict[str, Decimal]:
     """The weighted mean, 0 to 100, of each axiom of which at least one dimension was judged.
 
-    `added` says where those belong that were added later.
+    `added` says where those belong that were added later, `learned` what those weigh that do not weigh what the contract
+    says.
     """
     sums: dict[str, Decimal] = {}
     weights: dict[str, Decimal] = {}
     for name in sorted(dimensions):
         axiom, weight = added[name] if name in added else (AXIOM_OF[name], WEIGHT_OF[name])
+        weight = learned.get(name, weight)
         sums[axiom] = sums.get(axiom, Decimal()) + weight * dimensions[name]
         weights[axiom] = weights.get(axiom, Decimal()) + weight
     return {axiom: sums[axiom] / weights[axiom] for axiom in sums}

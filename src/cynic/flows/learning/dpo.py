@@ -283,6 +283,10 @@ def _fit(context: _Context, settings: _Settings) -> _Fit | None:
     known = context.preferences
     present = policy(logits(context.weights))
     context.weights = present
+    if context.taken and not known.pairs:
+        # Nothing is left that says anything: the weights are what they were before there were answers.
+        context.weights = policy(logits(context.base))
+        known.strengths, known.fitted = {}, 0
     if not context.due:
         return None
     anchor = Anchor(theta=logits(present), fisher=context.fisher, strength=settings.regularization)

@@ -61,7 +61,7 @@ def turn(cycle: Cycle) -> Turn:
     if deltas:
         _log(cycle, found, deltas)
     return Turn(
-        weight_deltas=[float(WEIGHT_OF[name]) * delta for name, delta in deltas.items()],
+        weight_deltas=[_base(name) * delta for name, delta in deltas.items()],
         before={"modifiers": dict(before)},
         after={"modifiers": after},
     )
@@ -69,11 +69,16 @@ def turn(cycle: Cycle) -> Turn:
 
 def used(modifiers: Mapping[str, float]) -> dict[str, float]:
     """The weights that differ from their base, as recording uses them."""
-    changed = {name: float(WEIGHT_OF[name]) for name in modifiers}
+    changed = {name: _base(name) for name in modifiers}
     return {
         name: round(weight, PLACES)
         for name, weight in sorted(sona.weights(changed, modifiers).items())
     }
+
+
+def _base(name: str) -> float:
+    """The weight of a dimension before anything was learned; one that the dogs added weighs 1."""
+    return float(WEIGHT_OF.get(name, 1))
 
 
 def _changes(answers: Iterable[Answered], back: Iterable[Answered]) -> _Changes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.reads.learning import discovered, per_answer, protection
+from cynic.reads.learning import adapted, discovered, per_answer, protection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +40,9 @@ SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "residual": discovered.residual,
     "emergence": discovered.emergence,
     "ewc": protection.ewc,
+    "dpo": adapted.dpo,
+    "sona": adapted.sona,
+    "behavior": adapted.behavior,
 }
 NOT_BUILT: Final = "not built yet"
 

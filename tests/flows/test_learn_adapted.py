@@ -1,0 +1,232 @@
+"""Preferences, weights of dimensions and behaviour: what answers make of them, and what they change."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_learn import one
+
+from cynic.domains.core.score import NO_WEIGHTS
+from cynic.flows import learn, record, submission
+from cynic.flows.evaluate import evaluate
+from cynic.flows.learned import LearnedSource
+from cynic.flows.learning import cycle, dpo
+from cynic.reads.learning.status import status
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from conftest import Judge, Say
+    from cynic.flows.edge import Edge
+
+
+def loops(conn: psycopg.Connection) -> dict[str, Any]:
+    shown: Any = status(conn)
+    return {loop["loop"]: loop for loop in shown["loops"]}
+
+
+def weights(conn: psycopg.Connection, context: str) -> dict[str, float]:
+    rows = conn.execute(
+        "SELECT dog_name, weight::float8 FROM routing_weights WHERE context_type = %s", [context]
+    )
+    return dict(rows.fetchall())
+
+
+def test_dogs_that_were_right_are_preferred_to_those_that_were_wrong(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    votes = [{"dog": "Sage", "score": 0.9}, {"dog": "Scout", "score": 0.1}]
+    for _ in range(30):
+        judged = judge(context_type="new context", votes=[*votes, {"dog": "Oracle", "score": 0.9}])
+        say(judged.judgment_id, "correct", user="ada")
+    learn.run(conn, edge)
+    found = weights(conn, "new context")
+    assert len(found) == 11
+    assert sum(found.values()) == pytest.approx(1)
+    assert max(found, key=found.__getitem__) in {"Sage", "Oracle"}
+    assert min(found, key=found.__getitem__) == "Scout"
+    pairs = conn.execute(
+        "SELECT chosen ->> 'dog', rejected ->> 'dog', cardinality(feedback_ids), confidence, batch_id LIKE 'lrn_%' "
+        "FROM preference_pairs"
+    ).fetchall()
+    assert len(pairs) == 30, "each vote is in one pair"
+    assert {row[1:] for row in pairs} == {("Scout", 1, Decimal("0.618"), True)}
+    assert {row[0] for row in pairs} == {"Sage", "Oracle"}, "not always the same two meet"
+    assert one(conn, "SELECT count(*) FROM routing_weights WHERE confidence > 0.618") == 0
+    shown = loops(conn)["dpo"]
+    assert shown["data"] == 30
+    assert shown["detail"]["contexts"]["new context"]["Scout"]["answers"] == 30
+    assert shown["last_change"]["event"] == "update"
+
+
+def test_a_decision_of_one_dog_waits_for_another_dogs(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    told: list[str] = []
+    for dog, outcome in (("Sage", "correct"), ("Sage", "incorrect"), ("Scout", "incorrect")):
+        judged = judge(context_type="c", votes=[{"dog": dog, "score": 0.9}]).judgment_id
+        say(judged, outcome, user="ada")
+        told.append(judged)
+    learn.run(conn, edge)
+    pair = "SELECT chosen ->> 'judgmentId', rejected ->> 'judgmentId', cardinality(feedback_ids) FROM preference_pairs"
+    assert conn.execute(pair).fetchall() == [(told[0], told[2], 2)], "no dog is preferred to itself"
+    # Taken back, the pair goes and the partner waits again: here for nobody.
+    before = weights(conn, "c")
+    say(told[2], "correct", user="ada")
+    learn.run(conn, edge)
+    assert one(conn, "SELECT chosen ->> 'dog', rejected ->> 'dog' FROM preference_pairs") == (
+        *("Scout", "Sage"),
+    )
+    assert weights(conn, "c")["Sage"] < before["Sage"]
+    say(told[1], "correct", user="ada")
+    learn.run(conn, edge)
+    assert one(conn, "SELECT count(*) FROM preference_pairs") == 0
+    assert list(weights(conn, "c").values()) == pytest.approx([1 / 11] * 11, abs=0.02)
+
+
+def test_a_liar_alone_and_partial_answers_make_no_pair(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    for outcome in ("incorrect", "partial", "incorrect"):
+        say(judge(votes=[{"dog": "Scout", "score": 0.9}]).judgment_id, outcome)
+    learn.run(conn, edge)
+    assert one(conn, "SELECT count(*) FROM preference_pairs") == 0
+    assert one(conn, "SELECT epoch FROM dpo_optimizer_state") == 0
+    assert loops(conn)["dpo"]["state"] == "not enough data yet (0 of 1)"
+
+
+def test_pairs_that_others_wrote_count_once_and_nonsense_is_left(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    for chosen, rejected in (("Sage", "Scout"), ("Sage", "Sage"), ("Cerberus", "Scout")):
+        conn.execute(
+            "INSERT INTO preference_pairs (chosen, rejected, context_type) "
+            "VALUES (jsonb_build_object('dog', %s::text), jsonb_build_object('dog', %s::text), 'c')",
+            [chosen, rejected],
+        )
+    say(judge(context_type="c").judgment_id, "correct")
+    learn.run(conn, edge)
+    assert one(conn, "SELECT count(*) FROM preference_pairs WHERE processed") == 1
+    found = weights(conn, "c")
+    assert found["Sage"] > found["Scout"]
+
+
+def test_weights_that_would_earn_less_do_not_go_live(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Say,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dpo, "change", lambda *_: dpo.Change(-0.2, -0.3, -0.1))
+    votes = [{"dog": "Sage", "score": 0.9}, {"dog": "Scout", "score": 0.1}]
+    say(judge(context_type="c", votes=votes).judgment_id, "correct")
+    learn.run(conn, edge)
+    assert list(weights(conn, "c").values()) == pytest.approx([1 / 11] * 11)
+    assert one(
+        conn, "SELECT event_type, action_taken FROM learning_events WHERE loop_type = 'dpo'"
+    ) == ("held", "worse than the present weights")
+
+
+def judged_by_dimensions(rng: random.Random) -> tuple[dict[str, float], bool]:
+    """COHERENCE foretells whether the item is good; NOVELTY is noise that swings wider."""
+    good = rng.random() < 0.5
+    telling = rng.gauss(62 if good else 42, 12)
+    noise = rng.gauss(50, 26)
+    return {
+        "COHERENCE": min(100, max(0, round(telling, 1))),
+        "NOVELTY": min(100, max(0, round(noise, 1))),
+        "HARMONY": min(100, max(0, round(rng.gauss(50, 26), 1))),
+    }, good
+
+
+def test_the_score_agrees_better_with_outcomes_once_dimensions_are_weighed(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cycle, "ANSWERS", 20)
+    rng = random.Random(618)
+    for _ in range(400):
+        dimensions, good = judged_by_dimensions(rng)
+        judged = judge(dimensions=dimensions)
+        right = (judged.verdict in {"HOWL", "WAG"}) is good
+        say(judged.judgment_id, "correct" if right else "incorrect", user="ada")
+    learn.run(conn, edge)
+    learned = one(conn, "SELECT dimension_weights FROM learning_state")
+    assert learned["COHERENCE"] > 1.2
+    shown = loops(conn)["sona"]
+    assert (shown["state"], shown["data"]) == ("learning", 400)
+    assert shown["detail"]["weights"] == learned
+    preferred = one(conn, "SELECT preferred_dimensions FROM user_learning_profiles")
+    assert [found["dimension"] for found in preferred] == ["COHERENCE"]
+    using = LearnedSource()
+    hits = {"plain": 0, "weighed": 0}
+    known = using.current(conn).dimension_weights
+    for _ in range(2000):
+        dimensions, good = judged_by_dimensions(rng)
+        given = submission.read_judgment(
+            {"item_type": "code", "item_content": "x", "dimensions": dimensions}
+        )
+        for name, weights_used in (("plain", NO_WEIGHTS), ("weighed", known)):
+            verdict = evaluate(given, dimension_weights=weights_used).verdict
+            hits[name] += (verdict in {"HOWL", "WAG"}) is good
+    assert hits["weighed"] > hits["plain"] + 10, hits
+    dimensions, _ = judged_by_dimensions(rng)
+    given = submission.read_judgment(
+        {"item_type": "code", "item_content": "x", "dimensions": dimensions}
+    )
+    record.record_one(conn, given, replace(edge, learned=using))
+    basis = one(conn, "SELECT basis FROM judgments ORDER BY created_at DESC LIMIT 1")
+    assert basis["dimension_weights"]["COHERENCE"] == learned["COHERENCE"]
+
+
+def test_a_changed_mind_leaves_the_sums_as_if_it_had_been_so_from_the_start(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    sums = "SELECT weights -> 'sums' FROM loop_persistence_state WHERE loop_name = 'sona'"
+    first = judge(dimensions={"COHERENCE": 70, "IMPACT": 20}).judgment_id
+    second = judge(dimensions={"COHERENCE": 30, "IMPACT": 20}).judgment_id
+    say(first, "correct", user="ada")
+    say(second, "correct", user="ada")
+    learn.run(conn, edge)
+    wanted = one(conn, sums), one(conn, "SELECT sums FROM ops_user_dimensions")
+    say(first, "incorrect", user="ada")
+    learn.run(conn, edge)
+    assert one(conn, sums) != wanted[0]
+    say(first, "correct", user="ada")
+    learn.run(conn, edge)
+    assert (one(conn, sums), one(conn, "SELECT sums FROM ops_user_dimensions")) == wanted
+    conn.execute("SELECT erase_user((SELECT id FROM users))")
+    assert one(conn, "SELECT count(*) FROM ops_user_dimensions") == 0, "it goes with the person"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shift"), [("incorrect", -0.1), ("correct", 0.0), ("partial", 0.0)]
+)
+def test_confidence_that_nobody_gave_moves_towards_how_often_it_is_right(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, outcome: str, shift: float
+) -> None:
+    for _ in range(4):
+        say(judge().judgment_id, outcome)
+    learn.run(conn, edge)
+    shown = loops(conn)["behavior"]
+    # One vote of one: stated as certain, it cannot be said more surely.
+    assert shown["detail"]["confidence_shift"] == pytest.approx(shift)
+    using = replace(edge, learned=LearnedSource())
+    given = submission.read_judgment(
+        {"item_type": "other", "item_content": "x", "votes": [{"dog": "Sage", "score": 0.9}]}
+    )
+    stored = record.record_one(conn, given, using)
+    assert stored.confidence == Decimal("0.618") * (1 + Decimal(str(shift)))
+    sure = submission.read_judgment(
+        {
+            "item_type": "other",
+            "item_content": "x",
+            "probability": 0.9,
+            "votes": [{"dog": "Sage", "score": 0.9}],
+        }
+    )
+    assert record.record_one(conn, sure, using).confidence == Decimal("0.5562"), "given is given"
