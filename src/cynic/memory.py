@@ -155,7 +155,7 @@ class Memory:
             return calibration(conn, days=days)
 
     def learning(self) -> dict[str, object]:
-        """The eleven learning loops: what each knows, how much it has seen, or that it is not built yet."""
+        """The eleven learning loops: what each has seen, knows and changes."""
         with self.connection() as conn:
             return status(conn)
 

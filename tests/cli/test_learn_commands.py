@@ -33,6 +33,7 @@ def test_learn_says_what_changed_and_what_is_known(
         "1 cycles, 0 consolidations",
         "         1  calibration",
         "         1  dog-votes",
+        "         1  dpo",
         "         1  q-learning",
         "         1  thompson",
     ]
@@ -41,7 +42,7 @@ def test_learn_says_what_changed_and_what_is_known(
     shown = cynic("--database", fresh_database, "learn", "status").out
     assert "not enough data yet (2 of 100)  last change" in shown
     assert judged.judgment_id in shown
-    assert shown.count("not built yet") == 1
+    assert shown.count("not enough data yet") > 5
     status = json.loads(cynic("--database", fresh_database, "learn", "status", "--json").out)
     assert status["waiting"] == 0
     assert len(status["loops"]) == 11

@@ -75,6 +75,11 @@ STATE: dict[str, LiteralString] = {
     "calibrations": "SELECT dimension_weights, detected_biases, total_calibrations FROM learning_state",
     "people": "SELECT u.username, d.sums, p.preferred_dimensions, p.feedback_bias, p.learning_rate FROM ops_user_dimensions AS d "
     "JOIN users AS u ON u.id = d.user_id JOIN user_learning_profiles AS p ON p.user_id = d.user_id ORDER BY 1",
+    "frictions": "SELECT friction_type, severity, resolved FROM frictions ORDER BY id",
+    "lessons": "SELECT lesson_id, lesson, impact_score FROM lessons_learned ORDER BY 1",
+    "surprises": "SELECT reasoning, final_output FROM reasoning_trajectories ORDER BY final_output, reasoning",
+    "habits": "SELECT session_id, pattern_type, pattern_data - 'cycleId' FROM session_patterns ORDER BY 1, 2",
+    "exploration": "SELECT exploration_rate FROM qlearning_state",
     "spreads": "SELECT distribution_type, parameters - 'cycleId' FROM distribution_snapshots ORDER BY id",
 }
 

@@ -13,7 +13,7 @@ from cynic.flows import learn, record, submission
 from cynic.flows.edge import Edge
 from cynic.flows.learned import LearnedSource
 from cynic.reads.learning.calibration import BadWindowError, calibration
-from cynic.reads.learning.status import LOOPS, status
+from cynic.reads.learning.status import SHOWN, status
 
 if TYPE_CHECKING:
     import psycopg
@@ -111,11 +111,11 @@ def test_what_was_learned_is_asked_for_once_a_second(edge: Edge, fresh_database:
     assert asked == [2, 1, 1, 2, 1]
 
 
-def test_nothing_measured_is_none_and_what_is_not_built_says_so(
+def test_nothing_measured_is_none_and_what_is_too_little_says_so(
     conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     shown: Any = status(conn)
-    assert [loop["loop"] for loop in shown["loops"]] == list(LOOPS)
+    assert [loop["loop"] for loop in shown["loops"]] == list(SHOWN)
     assert [loop["state"] for loop in shown["loops"]] == [
         "not enough data yet (0 of 30)",
         "not enough data yet (0 of 10)",
@@ -127,7 +127,7 @@ def test_nothing_measured_is_none_and_what_is_not_built_says_so(
         "not enough data yet (0 of 1)",
         "not enough data yet (0 of 5)",
         "not enough data yet (0 of 3)",
-        "not built yet",
+        "not enough data yet (0 of 1)",
     ]
     assert all(loop["last_change"] is None for loop in shown["loops"][:4])
     assert shown["loops"][2]["detail"]["converged"] is None

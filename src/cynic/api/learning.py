@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1", tags=["learning"])
 
 @router.get("/learning", responses={200: {"model": models.LearningShown}, **problems(503)})
 def show_learning(request: Request) -> JSONResponse:
-    """Show the eleven learning loops: what each has seen and knows, or that it is not built yet."""
+    """Show the eleven learning loops: what each has seen, knows and changes."""
     return JSONResponse(memory_of(request).learning())
 
 

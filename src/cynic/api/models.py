@@ -255,15 +255,18 @@ class LoopChange(BaseModel):
 
 
 class LoopShown(BaseModel):
-    """A learning loop; one that is not built has no more than its state."""
+    """A learning loop: `state` is learning, or how much it has seen of how much it needs."""
 
     loop: str
     state: str
-    data: int | None = None
-    needed: int | None = None
-    acts_on: str | None = None
-    detail: dict[str, object] | None = None
-    last_change: LoopChange | None = None
+    data: int
+    needed: int
+    acts_on: str | None
+    """What its knowledge changes; null while nothing reads it."""
+    maturity: float | None
+    """In [0, 1]; null while a part of it is not measured."""
+    detail: dict[str, object]
+    last_change: LoopChange | None
 
 
 class LearningShown(BaseModel):

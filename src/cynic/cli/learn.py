@@ -47,7 +47,7 @@ def run(*, schema: str | None, as_json: bool) -> None:
 @schema_option
 @json_option
 def status(*, schema: str | None, as_json: bool) -> None:
-    """Show the eleven loops: what they have seen, what they know, and which are not built yet."""
+    """Show the eleven loops: what they have seen, and what they know."""
     with open_memory(schema) as memory:
         found = memory.learning()
     if as_json:

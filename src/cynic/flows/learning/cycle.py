@@ -26,6 +26,7 @@ from cynic.flows.learning import (
     emergence,
     forgetting,
     measures,
+    metacognition,
     residual,
     sona,
     state,
@@ -169,6 +170,7 @@ LOOPS: Final[Mapping[str, Loop]] = {
     "dpo": dpo.turn,
     "sona": sona.turn,
     "behavior": behavior.turn,
+    "meta-cognition": metacognition.turn,
 }
 """In the order in which a cycle runs them."""
 

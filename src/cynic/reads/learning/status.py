@@ -1,6 +1,6 @@
 """What the eleven learning loops know. Nothing is made up.
 
-A loop that is not built says so. A built one that has seen too little says how much it has seen of how much it needs.
+A loop that has seen too little says how much it has seen of how much it needs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.reads.learning import adapted, discovered, per_answer, protection
+from cynic.reads.learning import adapted, discovered, metacognition, per_answer, protection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
 
     from cynic.reads.learning.shown import Shown
 
-LOOPS: Final = (
-    "thompson",
-    "dog-votes",
-    "q-learning",
-    "calibration",
-    "residual",
-    "emergence",
-    "ewc",
-    "dpo",
-    "sona",
-    "behavior",
-    "meta-cognition",
-)
 SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "thompson": per_answer.thompson,
     "dog-votes": per_answer.dog_votes,
@@ -43,8 +30,8 @@ SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "dpo": adapted.dpo,
     "sona": adapted.sona,
     "behavior": adapted.behavior,
+    "meta-cognition": metacognition.metacognition,
 }
-NOT_BUILT: Final = "not built yet"
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("status.sql")))
 
@@ -59,12 +46,10 @@ def status(conn: psycopg.Connection) -> dict[str, object]:
     loops = [
         {
             "loop": name,
-            **replace(SHOWN[name](conn), maturity=maturity.get(name)).document(),
+            **replace(show(conn), maturity=maturity.get(name)).document(),
             "last_change": last.get(name),
         }
-        if name in SHOWN
-        else {"loop": name, "state": NOT_BUILT}
-        for name in LOOPS
+        for name, show in SHOWN.items()
     ]
     return {"waiting": 0 if row is None else row[0], "loops": loops}
 
