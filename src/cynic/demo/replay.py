@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from cynic.base.checks import NAME_CHARACTERS_MAX
 from cynic.base.errors import CynicError
 from cynic.domains.dogs.pack import DOGS
 from cynic.domains.learning.adaptive import OPTIMISM
@@ -115,6 +116,8 @@ def _judgment(task: Task, dog: str, data: DataSet) -> dict[str, Any]:
         "item_type": ITEM,
         "item_content": f"a task of {task.context}, done by {data.stands_for[dog]}",
         "context_type": task.context,
+        "user": PERSON,
+        "session_id": f"{PERSON} {task.context}"[:NAME_CHARACTERS_MAX],
         "votes": [{"dog": dog, "score": CLAIM}],
     }
     if task.dimensions:

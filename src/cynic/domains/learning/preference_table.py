@@ -2,8 +2,9 @@
 
 Within a judgment that several voted on, dogs on the right side are set against dogs on the wrong one, each vote in at
 most one pair; which meet moves on with the place of the answer, so that not always the same two do. A judgment with
-one vote is a routing decision: it waits, in order, for the next answer of another dog with another outcome; at most 64
-wait, then the oldest goes unpaired. A pair counts k = 1 for right against wrong, 0.9 for right against partly right,
+one vote is a routing decision: the last one waits for the next of another dog, whatever its outcome, and the two make a
+pair if their outcomes differ. (Waiting for a different outcome would find one for every answer of a dog that is seldom sent,
+and say nothing of the dog that is sent often.) A pair counts k = 1 for right against wrong, 0.9 for right against partly right,
 0.75 for partly right against wrong (`preference_pairs`): in twentieths, so that counts are whole and are taken back
 exactly.
 """
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from cynic.domains.learning.answers import Outcome
 
-WAITING_MAX: Final = 64
 UNITS: Final = 20
 
 
@@ -68,10 +68,9 @@ class Document(TypedDict):
     """A context as it is kept."""
 
     wins: dict[str, dict[str, int]]
-    waiting: list[list[object]]
+    waiting: list[object] | None
     seen: dict[str, Seen]
     strengths: dict[str, float]
-    dropped: int
     fitted: int
 
 
@@ -81,13 +80,11 @@ class Preferences:
 
     wins: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     """Chosen → rejected → k in twentieths; what a pair lacks to 20 counts the other way."""
-    waiting: list[Decided] = field(default_factory=list[Decided])
-    """In the order of learning."""
+    waiting: Decided | None = None
+    """The last routing decision that met none of another dog yet."""
     seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
     strengths: dict[str, float] = field(default_factory=dict[str, float])
     """Of the last fit, where the next one begins."""
-    dropped: int = 0
-    """Answers that waited in vain."""
     fitted: int = 0
     """Pairs in the last fit."""
 
@@ -109,13 +106,8 @@ class Preferences:
         """Uncount the votes of an answer; its pairs are taken back by whoever kept them."""
         for vote in votes:
             self._count(vote, -1)
-        gone = {vote.feedback_id for vote in votes}
-        self.waiting = [one for one in self.waiting if one.feedback_id not in gone]
-
-    def wait_again(self, vote: Decided) -> None:
-        """Put a vote back whose partner was taken from it, where it stood."""
-        self.waiting = sorted([*self.waiting, vote], key=lambda one: one.place)
-        self._drop()
+        if self.waiting is not None and self.waiting.feedback_id in {v.feedback_id for v in votes}:
+            self.waiting = None
 
     def add(self, chosen: str, rejected: str, units: int, times: int = 1) -> None:
         """Count a pair, or with -1 take it back."""
@@ -157,24 +149,22 @@ class Preferences:
         kept = cast("Document", document)
         return cls(
             wins=kept["wins"],
-            waiting=[_decided(row) for row in kept["waiting"]],
+            waiting=None if kept["waiting"] is None else _decided(kept["waiting"]),
             seen=kept["seen"],
             strengths=kept["strengths"],
-            dropped=kept["dropped"],
             fitted=kept["fitted"],
         )
 
     def document(self) -> Document:
         """The context to be kept."""
+        one = self.waiting
         return {
             "wins": self.wins,
-            "waiting": [
-                [one.feedback_id, one.judgment_id, one.place, one.dog, one.outcome]
-                for one in self.waiting
-            ],
+            "waiting": None
+            if one is None
+            else [one.feedback_id, one.judgment_id, one.place, one.dog, one.outcome],
             "seen": self.seen,
             "strengths": self.strengths,
-            "dropped": self.dropped,
             "fitted": self.fitted,
         }
 
@@ -185,19 +175,11 @@ class Preferences:
         seen[vote.outcome] += times
 
     def _routed(self, vote: Decided) -> list[Match]:
-        for index, one in enumerate(self.waiting):
-            if one.dog != vote.dog and one.outcome != vote.outcome:
-                del self.waiting[index]
-                return [_matched(one, vote)]
-        self.waiting.append(vote)
-        self._drop()
-        return []
-
-    def _drop(self) -> None:
-        more = len(self.waiting) - WAITING_MAX
-        if more > 0:
-            del self.waiting[:more]
-            self.dropped += more
+        former, self.waiting = self.waiting, vote
+        if former is None or former.dog == vote.dog:
+            return []
+        self.waiting = None
+        return [] if former.outcome == vote.outcome else [_matched(former, vote)]
 
 
 def _within(votes: Sequence[Decided]) -> list[Match]:

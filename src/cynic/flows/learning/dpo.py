@@ -6,7 +6,7 @@ some were taken back. What was fitted goes live unless it would earn significant
 by what came of each dog's votes there.
 
 An answer that was superseded takes its pairs back, as long as they are kept; a routing decision that lost its partner so
-waits for another.
+is in no pair any more.
 """
 
 from __future__ import annotations
@@ -180,30 +180,14 @@ def _take_back(
 ) -> None:
     if not taken_back:
         return
-    gone = {str(one.feedback_id) for one in taken_back}
+    gone = sorted({str(one.feedback_id) for one in taken_back})
     for one in taken_back:
         contexts[context_of(one)].preferences.take_back(decided(one))
-    rows = cycle.conn.execute(_SQL["take_back"], {"ids": sorted(gone)}).fetchall()
-    for name, chosen, rejected, confidence, first, second in sorted(rows, key=_order):
+    rows = cycle.conn.execute(_SQL["take_back"], {"ids": gone}).fetchall()
+    for name, chosen, rejected, confidence in rows:
         context = contexts[name]
         context.taken = True
-        context.preferences.add(chosen["dog"], rejected["dog"], _units(confidence), -1)
-        for side, feedback_id in ((chosen, first), (rejected, second)):
-            # Of a pair within one judgment there is no second answer, and nobody is left alone.
-            if second is not None and str(feedback_id) not in gone:
-                context.preferences.wait_again(
-                    Decided(
-                        feedback_id=str(feedback_id),
-                        judgment_id=side["judgmentId"],
-                        place=side["place"],
-                        dog=side["dog"],
-                        outcome=side["outcome"],
-                    )
-                )
-
-
-def _order(row: Sequence[object]) -> tuple[str, str, str]:
-    return str(row[4]), str(row[5]), cast("Mapping[str, str]", row[1])["dog"]
+        context.preferences.add(chosen, rejected, _units(confidence), -1)
 
 
 def _take_given(

@@ -23,7 +23,7 @@ WHERE w.service_id = 'default' AND w.context_type = ANY (%(contexts)s::text[]);
 -- The pairs that answers were part of, out of the table. Each of the two places has its own index.
 DELETE FROM preference_pairs AS p
 WHERE p.processed AND (p.feedback_ids[1] = ANY (%(ids)s::uuid[]) OR p.feedback_ids[2] = ANY (%(ids)s::uuid[]))
-RETURNING p.context_type, p.chosen, p.rejected, p.confidence, p.feedback_ids[1], p.feedback_ids[2];
+RETURNING p.context_type, p.chosen ->> 'dog', p.rejected ->> 'dog', p.confidence;
 
 -- name: given
 -- Pairs that somebody else wrote, oldest first: only those that name two dogs and a context can be learned from.
