@@ -16,6 +16,8 @@ WIDTH: Final = 760
 MARGIN: Final = 60
 MOVING_SHARE: Final = 0.05
 """The moving mean is over so much of the tasks, at least 25 of them."""
+FULL_FROM: Final = 0.5
+"""A weight of at least this is drawn in full colour; a row in which none stands out stays light."""
 DARK_FROM: Final = 0.55
 """Cells from this share of the strongest on take white letters."""
 CURVE_TOP: Final = 80
@@ -49,7 +51,7 @@ def routing(
         y = top + cell * line
         sheet.text((left - 12, y + cell / 2 + 4), _short(context, 165), anchor="end")
         row = weights.get(context, {})
-        most = max((weight for weight, _ in row.values()), default=1.0)
+        most = max([FULL_FROM, *(weight for weight, _ in row.values())])
         for column, dog in enumerate(dogs):
             sent = chosen.chosen.get(context, {}).get(dog, 0)
             weight = row[dog][0] if dog in row else None

@@ -2,8 +2,8 @@
 
 Pairs come from the answers of a cycle (`domains.learning.preference_table`) and are kept as rows, each with the answers it
 came from and the cycle that used it. Weights are fitted to all pairs of a context, once these have grown by a hundredth or
-some were taken back. What was fitted goes live unless it would earn significantly less than the present weights, judged
-by what came of each dog's votes there.
+some were taken back. What was fitted goes live unless it would earn less than the present weights, judged by what came
+of each dog's votes there: few pairs can point where many answers do not.
 
 An answer that was superseded takes its pairs back, as long as they are kept; a routing decision that lost its partner so
 is in no pair any more.
@@ -281,7 +281,7 @@ def _fit(context: _Context, settings: _Settings) -> _Fit | None:
         return None
     known.strengths, known.fitted = found.strengths, known.pairs
     earns = change(found.weights, present, known.outcomes())
-    live = earns.high >= 0
+    live = earns.value >= 0
     if live:
         context.weights = found.weights
     context.fisher = softmax_fisher_of_counts(context.weights, known.chosen())
