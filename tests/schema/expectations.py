@@ -186,7 +186,24 @@ CONVENTIONS: Mapping[str, Expectation] = {
         ("PHI", "VERIFY", "CULTURE", "BURN", "FIDELITY", "META")
     ),
     "pattern_evolution.trend_direction": Words(("up", "down", "stable")),
-    "traces.status": Words(("unset", "ok", "error")),
+    **dict.fromkeys(
+        ("traces.status", "spans.status", "llm_usage.status"), Words(("unset", "ok", "error"))
+    ),
+    "spans.kind": Words(
+        (
+            "model",
+            "embedding",
+            "tool",
+            "agent",
+            "chain",
+            "retrieval",
+            "memory",
+            "evaluation",
+            "other",
+        )
+    ),
+    "ops_dead_letters.signal": Words(("traces", "logs")),
+    "ops_dead_letters.encoding": Words(("protobuf", "json")),
     "dog_signals.signal_type": Words(SIGNALS),
 }
 

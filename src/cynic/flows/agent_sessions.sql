@@ -147,14 +147,14 @@ WITH given AS MATERIALIZED (
 ), former AS MATERIALIZED (
     SELECT u.response_id, u.tokens_input, u.tokens_output, u.tokens_cache_read, u.tokens_cache_write
     FROM llm_usage AS u
-    WHERE u.response_id IN (SELECT g.response_id FROM given AS g)
+    WHERE u.call_key IN (SELECT 'anthropic ' || g.response_id FROM given AS g)
 ), stored AS (
     INSERT INTO llm_usage AS u (adapter, model, tokens_input, tokens_output, latency_ms, created_at, session_id,
-                                response_id, tokens_cache_read, tokens_cache_write)
+                                response_id, call_key, tokens_cache_read, tokens_cache_write)
     SELECT 'anthropic', g.model, g.tokens_input, g.tokens_output, g.latency_ms, g.at, g.session_id, g.response_id,
-           g.cache_read, g.cache_write
+           'anthropic ' || g.response_id, g.cache_read, g.cache_write
     FROM given AS g
-    ON CONFLICT (response_id) DO UPDATE
+    ON CONFLICT (call_key) DO UPDATE
     SET model = excluded.model, tokens_input = excluded.tokens_input, tokens_output = excluded.tokens_output,
         latency_ms = excluded.latency_ms, created_at = excluded.created_at,
         tokens_cache_read = excluded.tokens_cache_read, tokens_cache_write = excluded.tokens_cache_write
