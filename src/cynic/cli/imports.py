@@ -57,7 +57,7 @@ def claude_code(*, folder: Path | None, schema: str | None, as_json: bool) -> No
     folder = (folder or Path("~/.claude/projects")).expanduser()
     if not folder.exists():  # before a database is started for nothing
         transcript_files.find(folder)
-    with open_memory(schema) as memory, memory.connection() as conn, _shown() as bar:
+    with open_memory(schema) as memory, memory.writing() as conn, _shown() as bar:
         report = ingest_transcripts.import_claude_code(conn, folder, clock.now(), bar)
     if as_json:
         emit(report.document())
