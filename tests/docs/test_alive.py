@@ -77,8 +77,6 @@ NOT_ALIVE_YET = frozenset(
         "session_patterns",
         "shared_memory_patterns",
         "spans",
-        "telemetry_hourly",
-        "telemetry_snapshots",
         "thermodynamic_snapshots",
         "traces",
         "trigger_events",

@@ -186,6 +186,7 @@ CONVENTIONS: Mapping[str, Expectation] = {
         ("PHI", "VERIFY", "CULTURE", "BURN", "FIDELITY", "META")
     ),
     "pattern_evolution.trend_direction": Words(("up", "down", "stable")),
+    "ops_rollup_queue.source": Words(("llm", "tool", "span", "trace")),
     **dict.fromkeys(
         ("traces.status", "spans.status", "llm_usage.status"), Words(("unset", "ok", "error"))
     ),

@@ -60,6 +60,8 @@ class LlmUsageRow:
     """False: the report tells no tokens, and the zeros mean nothing."""
     is_input_exclusive: bool
     """True: the client told input without the cached parts, which were added."""
+    received_at: datetime | None
+    """When it was stored here: retention counts from then, so that an import is kept; NULL counts from created_at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +115,20 @@ class OpsLogRecordsRow:
     envelope: JSON
     """The rest of the record without loss: nanoseconds, flags, severity text, scope, resource."""
     derived_version: int
+    received_at: datetime | None
+    """When it was stored here: retention counts from then, so that an import is kept; NULL counts from occurred_at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpsRollupQueueRow:
-    """Hours whose sums are out of date; whoever sums up takes rows out."""
+    """Hours whose roll-up does not hold all of their rows; a roller takes them out and computes them anew."""
 
     id: int
     hour_bucket: datetime
     written_by: str
     """The transaction that wrote the row; taken once all as old as it have ended."""
+    source: str | None
+    """Which rows changed: the first word of the metrics that are made of them; NULL when any may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +163,33 @@ class SpansRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryHourlyRow:
-    """One value for each metric and hour, kept."""
+    """A metric in one hour, by operation, adapter and model: sum, count and percentiles, kept."""
 
     id: int
     metric_name: str
     value: Decimal
+    """The sum over the hour, in the unit that the name of the metric ends with."""
     hour_bucket: datetime
+    operation: str | None
+    """What was done: the operation of a span or trace, the tool, the kind of model call; its first 200 characters."""
+    adapter: str | None
+    """The provider of the model: two may have a model of the same name; NULL where no model was called."""
+    model: str | None
+    """The model that was called; NULL where none was."""
+    sample_count: int | None
+    """How many measurements value is the sum of; NULL for a value that was written as one number."""
+    p50: Decimal | None
+    """The smallest measurement that half of them do not exceed; NULL once rows of the hour are gone and others came late."""
+    p95: Decimal | None
+    """The smallest measurement that 95 in 100 do not exceed; NULL as p50."""
+    p99: Decimal | None
+    """The smallest measurement that 99 in 100 do not exceed; NULL as p50."""
+    pruned_count: int
+    """The part of sample_count whose rows retention took away."""
+    pruned_sum: Decimal
+    """The part of value whose rows retention took away: with the rows still kept it gives the whole again."""
+    rolled_at: datetime | None
+    """When it was last computed from rows; NULL for a value that was written as one number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +221,8 @@ class ToolUsageRow:
     """The trace of the span that stands for this call; NULL when it came without one."""
     span_id: str | None
     """The span that stands for this call; NULL when it came without one."""
+    received_at: datetime | None
+    """When it was stored here: retention counts from then, so that an import is kept; NULL counts from used_at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,3 +254,5 @@ class TracesRow:
     """Output tokens of the model calls counted in this trace, reasoning included; NULL when no call told any."""
     cost_usd: Decimal | None
     """Our price of the model calls counted in this trace; NULL while none is known."""
+    received_at: datetime | None
+    """When the newest of its spans was stored here: retention counts from then; NULL counts from started_at."""
