@@ -17,13 +17,14 @@ from cynic.api import (
     sessions,
     stream,
     tables,
+    traces,
 )
 from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
-from cynic.web import pages, session_pages
+from cynic.web import pages, session_pages, trace_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -69,10 +70,12 @@ def create_app(
     app.include_router(judgments.router)
     app.include_router(learning.router)
     app.include_router(sessions.router)
+    app.include_router(traces.router)
     app.include_router(hooks.router)
     app.include_router(tables.router)
     app.include_router(pages.router)
     app.include_router(session_pages.router)
+    app.include_router(trace_pages.router)
     problems.install(app)
     app.add_middleware(Authentication, env_keys=env_keys, always=open_to_network)
     app.add_middleware(Limits)

@@ -60,6 +60,11 @@ class LazyGroup(click.Group):
             "cynic.cli.sessions:sessions",
             "What agents did: list sessions, or show one with its tools and files.",
         ),
+        "traces": (
+            "cynic.cli.traces:traces",
+            "What was traced: list traces, or show one as a tree of spans.",
+        ),
+        "usage": ("cynic.cli.usage:usage", "Tokens and cost by day and model."),
         "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
         "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
         "doctor": (
