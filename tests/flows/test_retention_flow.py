@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 import pytest
 from psycopg import errors
+from test_roll_up import recomputed, rolled
 
 from cynic.base import clock as real_clock
 from cynic.flows import retention, roll_up
 from cynic.reads import usage
-from test_roll_up import recomputed, rolled
 from traced import NOON, call, shopping, span, tool, trace
 
 if TYPE_CHECKING:
     from conftest import MovableClock
-
     from cynic.flows.edge import Edge
 
 

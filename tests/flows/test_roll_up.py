@@ -15,15 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mortal import Mortal, StoppedError
 
+from cynic.db.connect import Database
 from cynic.flows import roll_up
 from cynic.flows.upkeep import Upkeep, note_store
-from cynic.db.connect import Database
 from cynic.reads import usage
 from traced import NOON, call, shopping, span, tool, trace
 
 if TYPE_CHECKING:
     from conftest import MovableClock
-
     from cynic.flows.edge import Edge
 
 Key = tuple[str, datetime, str | None, str | None, str | None]

@@ -196,7 +196,7 @@ def test_tokens_by_day_and_model(conn: psycopg.Connection) -> None:
         None,
     )
     wider = usage.tokens(conn, since=day - timedelta(days=1), until=day + timedelta(days=1))
-    assert [one.day for one in wider.lines][0] == day + timedelta(days=1)
+    assert wider.lines[0].day == day + timedelta(days=1)
     assert wider.total.tokens_input == 1500 + 17
 
 
@@ -245,12 +245,11 @@ def test_a_page_reads_an_index_and_not_the_table(conn: psycopg.Connection) -> No
 
 
 def _scans(conn: psycopg.Connection) -> dict[str, int]:
-    found = {
-        name: scans
-        for name, scans in conn.execute(
+    found: dict[str, int] = dict(
+        conn.execute(
             "SELECT indexrelname, idx_scan FROM pg_stat_user_indexes WHERE relname = 'traces'"
-        )
-    }
+        ).fetchall()
+    )
     row = conn.execute(
         "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'traces'"
     ).fetchone()

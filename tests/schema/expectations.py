@@ -141,6 +141,7 @@ _FINITE = """
     qlearning_episodes.reward qlearning_tasks.avg_reward qlearning_fisher_gradients.gradient_sum
     td_error_tracker.td_error td_error_tracker.rolling_avg_td_error td_error_tracker.current_q
     td_error_tracker.target td_error_tracker.reward telemetry_hourly.value judgment_metrics.value
+    ops_llm_days.cost_usd
 """
 _BIT = """
     cynic_distance_log.delta_judgment cynic_distance_log.delta_memory cynic_distance_log.delta_consensus

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from served import Site
 
 A = "a" * 32
+UNKNOWN = "\N{EN DASH}"
 NASTY = "</td></svg></style><script>alert(1)</script>\"' onload=x \u202e \x1b[31m &amp; {{ 7 * 7 }}"
 
 
@@ -46,7 +47,7 @@ def test_the_list_shows_what_is_known(site: Site, conn: psycopg.Connection) -> N
     assert " ".join(rows[0].text.split()) == (
         "2026-03-02 12:00:00 plan the shopping shop · basket 4.2 s 5 spans 1 failed 1.50k tokens in 130 out $0.0031 + 1 unpriced"
     )
-    assert "–" in rows[1].text
+    assert UNKNOWN in rows[1].text
     assert "root not here yet" in rows[1].text
     assert [row.text.split()[2] for row in page(site, "/traces?failed=1").all("tr")[1:]] == ["plan"]
     assert "dearest first" in page(site, "/traces?order=cost").one("caption").text
@@ -71,7 +72,7 @@ def test_one_trace_is_a_tree_with_times_tokens_and_errors(
         "chat gpt-5 model · gpt-5 begins after 100 ms 1.9 s 1.20k in 100 out $0.0031",
         "execute_tool search tool · search no such shelf begins after 2.1 s 700 ms",
         "chat claude model · claude-5 begins after 2.9 s 1.2 s 300 in 30 out",
-        "log line its parent is not here begins after 300 ms –",
+        "log line its parent is not here begins after 300 ms " + UNKNOWN,
     ]
     assert [row.attributes["class"] for row in shown.all("th", "name")] == [
         f"name d{depth}" for depth in (0, 1, 1, 1, 0)

@@ -1,7 +1,8 @@
 """Hourly roll-ups: hours whose rows changed are taken from a queue and computed anew, each in a transaction of its own.
 
 An hour that is in the queue has rows that its roll-up does not hold; every other roll-up is exact. The hour that is running
-changes with every write, so it is only computed now and then.
+changes with every write, so it is only computed now and then. Sums by day are exact without that; many rows of them are
+folded into one.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def run(
             return Run(0, more=False)
         conn.execute(_SQL["spread"])
         conn.execute(_SQL["thin_out"])
+        conn.execute(_SQL["fold_days"])
     parameters = {"now": started, "with_running": with_running, "limit": HOURS_MAX + 1}
     waiting = conn.execute(_SQL["waiting"], parameters).fetchall()
     hours = 0

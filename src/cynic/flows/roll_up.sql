@@ -64,6 +64,23 @@ SET value = excluded.value + h.pruned_sum, sample_count = excluded.sample_count 
     p50 = CASE WHEN h.pruned_count = 0 THEN excluded.p50 END, p95 = CASE WHEN h.pruned_count = 0 THEN excluded.p95 END,
     p99 = CASE WHEN h.pruned_count = 0 THEN excluded.p99 END, rolled_at = excluded.rolled_at;
 
+-- name: fold_days
+-- Many rows of a day and a model become one with their sum. Rows that are appended meanwhile are not seen and stay.
+WITH gone AS (
+    DELETE FROM ops_llm_days AS d
+    WHERE EXISTS (SELECT FROM ops_llm_days AS o
+                  WHERE o.day_bucket = d.day_bucket AND o.adapter = d.adapter AND o.model = d.model AND o.id <> d.id)
+    RETURNING d.*
+)
+INSERT INTO ops_llm_days (day_bucket, adapter, model, calls, told_calls, tokens_input, tokens_output, cache_read_calls, tokens_cache_read,
+                          cache_write_calls, tokens_cache_write, reasoning_calls, tokens_reasoning, priced_calls, cost_usd)
+SELECT g.day_bucket, g.adapter, g.model, sum(g.calls), sum(g.told_calls), sum(g.tokens_input), sum(g.tokens_output), sum(g.cache_read_calls),
+       sum(g.tokens_cache_read), sum(g.cache_write_calls), sum(g.tokens_cache_write), sum(g.reasoning_calls), sum(g.tokens_reasoning),
+       sum(g.priced_calls), sum(g.cost_usd)
+FROM gone AS g
+GROUP BY g.day_bucket, g.adapter, g.model
+HAVING sum(g.calls) <> 0;
+
 -- name: task
 -- That hours were rolled up.
 INSERT INTO background_tasks (task_id, task_type, task_name, status, success_count, error_count, started_at, completed_at)

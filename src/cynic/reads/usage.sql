@@ -1,60 +1,21 @@
--- Tokens, cost and times of model calls over days, and metrics hour by hour. In one snapshot an hour either waits to be
--- rolled up, then its rows tell, with what retention took of it; or its roll-up is exact.
+-- Tokens and cost of model calls by day, and metrics hour by hour.
 
 -- name: tokens
--- By day (UTC), provider and model. Where a number was not told by any call it is NULL; beside each sum stands how many
--- calls it does not hold.
-WITH dirty AS MATERIALIZED (
-    SELECT DISTINCT q.hour_bucket
-    FROM ops_rollup_queue AS q
-    WHERE (q.source = 'llm' OR q.source IS NULL) AND q.hour_bucket >= %(since)s::timestamptz AND q.hour_bucket < %(until)s::timestamptz
-), part AS (
-    SELECT h.hour_bucket AS at, h.adapter, h.model, h.metric_name AS metric,
-           CASE WHEN d.hour_bucket IS NULL THEN h.sample_count ELSE h.pruned_count END AS number,
-           CASE WHEN d.hour_bucket IS NULL THEN h.value ELSE h.pruned_sum END AS total
-    FROM telemetry_hourly AS h
-    LEFT JOIN dirty AS d ON d.hour_bucket = h.hour_bucket
-    WHERE h.metric_name IN ('llm.count', 'llm.tokens_input', 'llm.tokens_output', 'llm.tokens_cache_read', 'llm.tokens_cache_write',
-                            'llm.tokens_reasoning', 'llm.cost_usd')
-      AND h.hour_bucket >= %(since)s::timestamptz AND h.hour_bucket < %(until)s::timestamptz AND h.sample_count IS NOT NULL
-), rolled AS (
-    SELECT date_trunc('day', p.at, 'UTC') AS day, p.adapter, p.model,
-           coalesce(sum(p.number) FILTER (WHERE p.metric = 'llm.count'), 0) AS calls,
-           coalesce(sum(p.number) FILTER (WHERE p.metric = 'llm.tokens_input'), 0) AS told,
-           sum(p.total) FILTER (WHERE p.metric = 'llm.tokens_input' AND p.number > 0) AS tokens_input,
-           sum(p.total) FILTER (WHERE p.metric = 'llm.tokens_output' AND p.number > 0) AS tokens_output,
-           sum(p.total) FILTER (WHERE p.metric = 'llm.tokens_cache_read' AND p.number > 0) AS tokens_cache_read,
-           sum(p.total) FILTER (WHERE p.metric = 'llm.tokens_cache_write' AND p.number > 0) AS tokens_cache_write,
-           sum(p.total) FILTER (WHERE p.metric = 'llm.tokens_reasoning' AND p.number > 0) AS tokens_reasoning,
-           sum(p.total) FILTER (WHERE p.metric = 'llm.cost_usd' AND p.number > 0) AS cost_usd,
-           coalesce(sum(p.number) FILTER (WHERE p.metric = 'llm.cost_usd'), 0) AS priced
-    FROM part AS p
-    GROUP BY 1, 2, 3
-), kept AS (
-    SELECT date_trunc('day', d.hour_bucket, 'UTC') AS day, left(u.adapter, 200) AS adapter, left(u.model, 200) AS model,
-           count(*) AS calls, count(*) FILTER (WHERE u.is_usage_told) AS told,
-           sum(u.tokens_input) FILTER (WHERE u.is_usage_told) AS tokens_input,
-           sum(u.tokens_output) FILTER (WHERE u.is_usage_told) AS tokens_output,
-           sum(u.tokens_cache_read) AS tokens_cache_read, sum(u.tokens_cache_write) AS tokens_cache_write,
-           sum(u.tokens_reasoning) AS tokens_reasoning, sum(u.cost_usd) AS cost_usd, count(u.cost_usd) AS priced
-    FROM dirty AS d
-    CROSS JOIN LATERAL (
-        SELECT l.adapter, l.model, l.is_usage_told, l.tokens_input, l.tokens_output, l.tokens_cache_read, l.tokens_cache_write,
-               l.tokens_reasoning, l.cost_usd
-        FROM llm_usage AS l
-        WHERE l.created_at >= d.hour_bucket AND l.created_at < d.hour_bucket + interval '1 hour'
-    ) AS u
-    GROUP BY 1, 2, 3
-)
-SELECT (s.day AT TIME ZONE 'UTC')::date AS day, s.adapter, s.model, sum(s.calls)::bigint AS calls,
-       sum(s.calls - s.told)::bigint AS untold_calls, sum(s.tokens_input)::bigint AS tokens_input,
-       sum(s.tokens_output)::bigint AS tokens_output, sum(s.tokens_cache_read)::bigint AS tokens_cache_read,
-       sum(s.tokens_cache_write)::bigint AS tokens_cache_write, sum(s.tokens_reasoning)::bigint AS tokens_reasoning,
-       sum(s.cost_usd) AS cost_usd, sum(s.calls - s.priced)::bigint AS unpriced_calls
-FROM (SELECT * FROM rolled UNION ALL SELECT * FROM kept) AS s
-GROUP BY s.day, s.adapter, s.model
-HAVING sum(s.calls) > 0
-ORDER BY s.day DESC, sum(s.calls) DESC, s.adapter, s.model;
+-- By day (UTC), provider and model, exact in every snapshot. Where a number was not told by any call it is NULL; beside each
+-- sum stands how many calls it does not hold.
+SELECT (d.day_bucket AT TIME ZONE 'UTC')::date AS day, d.adapter, d.model, sum(d.calls)::bigint AS calls, sum(d.calls - d.told_calls)::bigint AS untold_calls,
+       CASE WHEN sum(d.told_calls) > 0 THEN sum(d.tokens_input)::bigint END AS tokens_input,
+       CASE WHEN sum(d.told_calls) > 0 THEN sum(d.tokens_output)::bigint END AS tokens_output,
+       CASE WHEN sum(d.cache_read_calls) > 0 THEN sum(d.tokens_cache_read)::bigint END AS tokens_cache_read,
+       CASE WHEN sum(d.cache_write_calls) > 0 THEN sum(d.tokens_cache_write)::bigint END AS tokens_cache_write,
+       CASE WHEN sum(d.reasoning_calls) > 0 THEN sum(d.tokens_reasoning)::bigint END AS tokens_reasoning,
+       CASE WHEN sum(d.priced_calls) > 0 THEN sum(d.cost_usd) END AS cost_usd,
+       sum(d.calls - d.priced_calls)::bigint AS unpriced_calls
+FROM ops_llm_days AS d
+WHERE d.day_bucket >= %(since)s::date::timestamp AT TIME ZONE 'UTC' AND d.day_bucket <= %(until)s::date::timestamp AT TIME ZONE 'UTC'
+GROUP BY d.day_bucket, d.adapter, d.model
+HAVING sum(d.calls) > 0
+ORDER BY d.day_bucket DESC, sum(d.calls) DESC, d.adapter, d.model;
 
 -- name: hourly
 -- A metric as it was rolled up, newest hour first; whether rows of the hour changed since stands beside it.

@@ -6,6 +6,10 @@
 -- either in the queue, and its rows tell, or its roll-up is exact. The queue is only appended to: no writer waits for
 -- another, and a late row corrects its hour.
 --
+-- Tokens by model and day are asked for all the time, and of the hour that runs as well. Sums can be kept up without their
+-- rows: each statement appends what it adds to or takes from a day and a model to `ops_llm_days`, in its transaction, and the
+-- sum of these rows is exact in every snapshot; now and then somebody folds many rows into one.
+--
 -- Retention takes rows away and leaves roll-ups alone. What it takes is added to `pruned_count` and `pruned_sum` of its
 -- hour, so that an hour of which rows are gone can still be corrected by a late one: its sum and count stay exact, its
 -- percentiles are not known any more and become NULL.
@@ -76,10 +80,29 @@ COMMENT ON COLUMN llm_usage.received_at IS 'when it was stored here: retention c
 COMMENT ON COLUMN tool_usage.received_at IS 'when it was stored here: retention counts from then, so that an import is kept; NULL counts from used_at';
 COMMENT ON COLUMN ops_log_records.received_at IS 'when it was stored here: retention counts from then, so that an import is kept; NULL counts from occurred_at';
 
--- The tokens of an hour that changes are added up from this index alone.
-DROP INDEX idx_llm_usage_created;
-CREATE INDEX idx_llm_usage_created ON llm_usage (created_at)
-    INCLUDE (adapter, model, is_usage_told, tokens_input, tokens_output, tokens_cache_read, tokens_cache_write, tokens_reasoning, cost_usd);
+CREATE TABLE ops_llm_days (
+    id bigserial PRIMARY KEY,
+    day_bucket timestamptz NOT NULL,
+    adapter varchar NOT NULL,
+    model varchar NOT NULL,
+    calls bigint NOT NULL,
+    told_calls bigint NOT NULL,
+    tokens_input bigint NOT NULL,
+    tokens_output bigint NOT NULL,
+    cache_read_calls bigint NOT NULL,
+    tokens_cache_read bigint NOT NULL,
+    cache_write_calls bigint NOT NULL,
+    tokens_cache_write bigint NOT NULL,
+    reasoning_calls bigint NOT NULL,
+    tokens_reasoning bigint NOT NULL,
+    priced_calls bigint NOT NULL,
+    cost_usd numeric NOT NULL CHECK (cost_usd > '-Infinity' AND cost_usd < 'Infinity')
+);
+CREATE INDEX idx_ops_llm_days_day ON ops_llm_days (day_bucket, adapter, model, id);
+COMMENT ON TABLE ops_llm_days IS 'telemetry: what was added to and taken from the model calls of a day (UTC): the sum of its rows is what was counted, rows that retention took included';
+COMMENT ON COLUMN ops_llm_days.told_calls IS 'calls that told tokens_input and tokens_output; the others told none';
+COMMENT ON COLUMN ops_llm_days.cache_read_calls IS 'calls that told tokens_cache_read: where there are none the sum is not known; so for cache_write and reasoning';
+COMMENT ON COLUMN ops_llm_days.priced_calls IS 'calls whose price is known, which cost_usd is the sum of';
 
 -- An hour of spans is a few stretches of the table: small ranges find them, and cost a writer next to nothing.
 CREATE INDEX idx_spans_started ON spans USING brin (started_at) WITH (pages_per_range = 32, autosummarize = on);
@@ -213,12 +236,56 @@ END;
 $$;
 COMMENT ON FUNCTION queue_roll_up() IS 'Statement trigger: leaves the hours of the rows that changed to the roller. Arguments: the source, and the column that says to which hour a row belongs. What retention deletes leaves no hour: it is added to what was pruned of it.';
 
+CREATE FUNCTION count_model_calls() RETURNS trigger
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v_changed CONSTANT text := CASE TG_OP
+        WHEN 'INSERT' THEN 'SELECT 1 AS way, n.* FROM new_rows AS n'
+        WHEN 'DELETE' THEN 'SELECT -1 AS way, o.* FROM old_rows AS o'
+        ELSE 'SELECT 1 AS way, n.* FROM new_rows AS n UNION ALL SELECT -1, o.* FROM old_rows AS o'
+    END;
+BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('cynic.pruning', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE 'INSERT INTO ops_llm_days (day_bucket, adapter, model, calls, told_calls, tokens_input, tokens_output, cache_read_calls,
+                 tokens_cache_read, cache_write_calls, tokens_cache_write, reasoning_calls, tokens_reasoning, priced_calls, cost_usd)
+             SELECT s.* FROM (
+                 SELECT date_trunc(''day'', g.created_at, ''UTC''), left(g.adapter, 200), left(g.model, 200),
+                        sum(g.way) AS calls,
+                        coalesce(sum(g.way) FILTER (WHERE g.is_usage_told), 0) AS told,
+                        coalesce(sum(g.way * g.tokens_input::bigint) FILTER (WHERE g.is_usage_told), 0) AS tokens_input,
+                        coalesce(sum(g.way * g.tokens_output::bigint) FILTER (WHERE g.is_usage_told), 0) AS tokens_output,
+                        coalesce(sum(g.way) FILTER (WHERE g.tokens_cache_read IS NOT NULL), 0) AS cache_read_calls,
+                        coalesce(sum(g.way * g.tokens_cache_read::bigint), 0) AS tokens_cache_read,
+                        coalesce(sum(g.way) FILTER (WHERE g.tokens_cache_write IS NOT NULL), 0) AS cache_write_calls,
+                        coalesce(sum(g.way * g.tokens_cache_write::bigint), 0) AS tokens_cache_write,
+                        coalesce(sum(g.way) FILTER (WHERE g.tokens_reasoning IS NOT NULL), 0) AS reasoning_calls,
+                        coalesce(sum(g.way * g.tokens_reasoning::bigint), 0) AS tokens_reasoning,
+                        coalesce(sum(g.way) FILTER (WHERE g.cost_usd IS NOT NULL), 0) AS priced_calls,
+                        coalesce(sum(g.way * g.cost_usd), 0) AS cost_usd
+                 FROM (' || v_changed || ') AS g
+                 GROUP BY 1, 2, 3) AS s
+             WHERE (s.calls, s.told, s.tokens_input, s.tokens_output, s.cache_read_calls, s.tokens_cache_read, s.cache_write_calls,
+                    s.tokens_cache_write, s.reasoning_calls, s.tokens_reasoning, s.priced_calls, s.cost_usd)
+                   <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)';
+    RETURN NULL;
+END;
+$$;
+COMMENT ON FUNCTION count_model_calls() IS 'Statement trigger: appends what the statement adds to the tokens and cost of each day and model, and what it takes from them. What retention deletes stays counted.';
+
 CREATE TRIGGER llm_usage_roll_up_insert AFTER INSERT ON llm_usage
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION queue_roll_up('llm', 'created_at');
 CREATE TRIGGER llm_usage_roll_up_update AFTER UPDATE ON llm_usage
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION queue_roll_up('llm', 'created_at');
 CREATE TRIGGER llm_usage_roll_up_delete AFTER DELETE ON llm_usage
     REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION queue_roll_up('llm', 'created_at');
+CREATE TRIGGER llm_usage_count_insert AFTER INSERT ON llm_usage
+    REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_model_calls();
+CREATE TRIGGER llm_usage_count_update AFTER UPDATE ON llm_usage
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION count_model_calls();
+CREATE TRIGGER llm_usage_count_delete AFTER DELETE ON llm_usage
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION count_model_calls();
 CREATE TRIGGER tool_usage_roll_up_insert AFTER INSERT ON tool_usage
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION queue_roll_up('tool', 'used_at');
 CREATE TRIGGER tool_usage_roll_up_update AFTER UPDATE ON tool_usage
@@ -247,6 +314,16 @@ UNION ALL
 SELECT DISTINCT 'span', date_trunc('hour', s.started_at, 'UTC') FROM spans AS s
 UNION ALL
 SELECT DISTINCT 'trace', date_trunc('hour', t.started_at, 'UTC') FROM traces AS t;
+
+INSERT INTO ops_llm_days (day_bucket, adapter, model, calls, told_calls, tokens_input, tokens_output, cache_read_calls, tokens_cache_read,
+                          cache_write_calls, tokens_cache_write, reasoning_calls, tokens_reasoning, priced_calls, cost_usd)
+SELECT date_trunc('day', u.created_at, 'UTC'), left(u.adapter, 200), left(u.model, 200), count(*),
+       count(*) FILTER (WHERE u.is_usage_told), coalesce(sum(u.tokens_input) FILTER (WHERE u.is_usage_told), 0),
+       coalesce(sum(u.tokens_output) FILTER (WHERE u.is_usage_told), 0), count(u.tokens_cache_read),
+       coalesce(sum(u.tokens_cache_read), 0), count(u.tokens_cache_write), coalesce(sum(u.tokens_cache_write), 0),
+       count(u.tokens_reasoning), coalesce(sum(u.tokens_reasoning), 0), count(u.cost_usd), coalesce(sum(u.cost_usd), 0)
+FROM llm_usage AS u
+GROUP BY 1, 2, 3;
 
 CREATE FUNCTION begin_pruning() RETURNS void
     LANGUAGE plpgsql AS $$
@@ -449,6 +526,10 @@ DROP TRIGGER tool_usage_roll_up_insert ON tool_usage;
 DROP TRIGGER llm_usage_roll_up_delete ON llm_usage;
 DROP TRIGGER llm_usage_roll_up_update ON llm_usage;
 DROP TRIGGER llm_usage_roll_up_insert ON llm_usage;
+DROP TRIGGER llm_usage_count_delete ON llm_usage;
+DROP TRIGGER llm_usage_count_update ON llm_usage;
+DROP TRIGGER llm_usage_count_insert ON llm_usage;
+DROP FUNCTION count_model_calls;
 DROP FUNCTION queue_roll_up;
 DROP FUNCTION kept_operation;
 DROP FUNCTION roll_up_of_hour;
@@ -461,8 +542,7 @@ DROP INDEX idx_traces_failed;
 DROP INDEX idx_traces_started;
 CREATE INDEX idx_traces_started ON traces (started_at DESC);
 DROP INDEX idx_spans_started;
-DROP INDEX idx_llm_usage_created;
-CREATE INDEX idx_llm_usage_created ON llm_usage (created_at);
+DROP TABLE ops_llm_days;
 DROP INDEX idx_ops_log_records_received;
 DROP INDEX idx_tool_usage_received;
 DROP INDEX idx_llm_usage_received;

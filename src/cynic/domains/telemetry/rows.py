@@ -98,6 +98,31 @@ class OpsImportsRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpsLlmDaysRow:
+    """What was added to and taken from the model calls of a day (UTC): the sum of its rows is what was counted, rows that retention took included."""
+
+    id: int
+    day_bucket: datetime
+    adapter: str
+    model: str
+    calls: int
+    told_calls: int
+    """Calls that told tokens_input and tokens_output; the others told none."""
+    tokens_input: int
+    tokens_output: int
+    cache_read_calls: int
+    """Calls that told tokens_cache_read: where there are none the sum is not known; so for cache_write and reasoning."""
+    tokens_cache_read: int
+    cache_write_calls: int
+    tokens_cache_write: int
+    reasoning_calls: int
+    tokens_reasoning: int
+    priced_calls: int
+    """Calls whose price is known, which cost_usd is the sum of."""
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpsLogRecordsRow:
     """Log records of agents: message content and events, joined to spans by their ids."""
 
