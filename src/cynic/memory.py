@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Self
 
@@ -187,8 +186,7 @@ class Memory:
 
     def usage(self, *, since: dt.date | None = None, until: dt.date | None = None) -> usage.Usage:
         """Tokens and cost by day and model; the last 30 days unless told otherwise. Days are in UTC, both included."""
-        last = until or clock.now().date()
-        first = since or last - timedelta(days=usage.DAYS_DEFAULT - 1)
+        first, last = usage.days(since, until, clock.now())
         with self.connection() as conn:
             return usage.tokens(conn, since=first, until=last)
 
@@ -202,8 +200,7 @@ class Memory:
         model: str | None = None,
     ) -> list[usage.Hour]:
         """A metric hour by hour, newest first; the last day unless told otherwise."""
-        end = until or clock.now()
-        begin = since or end - timedelta(hours=usage.HOURS_DEFAULT)
+        begin, end = usage.hours(since, until, clock.now())
         with self.connection() as conn:
             return usage.hourly(
                 conn, metric, since=begin, until=end, operation=operation, model=model

@@ -19,7 +19,7 @@ from cynic.base.errors import (
     UnavailableError,
     UsageError,
 )
-from cynic.db.disk_guard import DiskFullError
+from cynic.db.datadir import DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

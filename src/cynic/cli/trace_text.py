@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len
 
 from cynic.base.quantities import compact, span, usd
-from cynic.cli.session_text import COLUMNS, clipped, cost, safe
+from cynic.cli.session_text import COLUMNS, clipped, cost, safe, wrapped
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cynic.reads.usage import Tokens, Usage
 
 NAME_COLUMNS: Final = 44
+MODEL_COLUMNS: Final = 20
 DEPTH_SHOWN: Final = 12
 UNKNOWN: Final = "?"
 STANDINGS: Final = {
@@ -31,7 +32,7 @@ def entry(line: Line) -> str:
     name = clipped(line.operation, COLUMNS - len(when) - 8)
     failed = "  ERROR" if line.status == "error" or line.error_count else ""
     return "\n".join(
-        [f"{when} {name}{failed}", f"  {_numbers(line)}", f"  {safe(line.trace_id)}", ""]
+        [f"{when} {name}{failed}", *wrapped(_numbers(line), "  "), f"  {safe(line.trace_id)}", ""]
     )
 
 
@@ -44,7 +45,7 @@ def whole(found: Trace) -> str:
         *([f"service  {safe(line.service_name)}"] if line.service_name else []),
         *([f"session  {safe(line.session_id)}"] if line.session_id else []),
         f"status   {line.status}",
-        f"what     {_numbers(line)}",
+        *wrapped(_numbers(line), "what     ", "         "),
         "",
     ]
     for one in found.spans:
@@ -56,19 +57,24 @@ def whole(found: Trace) -> str:
 
 def usage(found: Usage) -> str:
     """A line for each day and model, and the sum."""
-    lines = [f"{'day':10}  {'model':24}  {'calls':>6}  {'in':>6}  {'out':>6}  cost"]
-    lines += [_tokens(f"{line.day}  {_padded(line.model, 24)}", line) for line in found.lines]
-    lines.append(_tokens(f"{'sum':10}  {'':24}", found.total))
+    lines = [
+        f"{'day':10}  {'model':{MODEL_COLUMNS}}  {'calls':>6}  {'in':>6}  {'out':>6}  {'cost':>10}  unpriced"
+    ]
+    lines += [_tokens(f"{line.day}", line.model, line) for line in found.lines]
+    lines.append(_tokens("sum", "", found.total))
     if found.total.untold_calls:
         lines.append(f"{found.total.untold_calls} calls told no tokens")
     return "\n".join(lines)
 
 
-def _tokens(head: str, one: Tokens) -> str:
-    return (
-        f"{head}  {compact(one.calls):>6}  {_count(one.tokens_input):>6}  {_count(one.tokens_output):>6}  "
-        f"{cost(one.cost_usd, one.unpriced_calls)}"
+def _tokens(day: str, model: str, one: Tokens) -> str:
+    money = UNKNOWN if one.cost_usd is None else usd(one.cost_usd)
+    unpriced = compact(one.unpriced_calls) if one.unpriced_calls else ""
+    row = (
+        f"{day:10}  {_padded(model, MODEL_COLUMNS)}  {compact(one.calls):>6}  {_count(one.tokens_input):>6}"
+        f"  {_count(one.tokens_output):>6}  {money:>10}  {unpriced:>8}"
     )
+    return row.rstrip()
 
 
 def _span(one: Span, begin: datetime) -> list[str]:
@@ -94,7 +100,7 @@ def _span(one: Span, begin: datetime) -> list[str]:
     return lines
 
 
-def _numbers(line: Line) -> str:
+def _numbers(line: Line) -> list[str]:
     found = [f"{line.span_count} span{'' if line.span_count == 1 else 's'}"]
     if line.error_count:
         found.append(f"{line.error_count} failed")
@@ -104,7 +110,7 @@ def _numbers(line: Line) -> str:
         found.append(cost(line.cost_usd, line.unpriced_calls))
     if line.root_span_id is None:
         found.append("the root has not come yet")
-    return " · ".join(found)
+    return found
 
 
 def _padded(text: str, columns: int) -> str:

@@ -11,19 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from cynic.base.errors import UnavailableError
+from cynic.db.datadir import DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 LOOK_SECONDS: Final = 1.0
-
-
-class DiskFullError(UnavailableError):
-    """There is too little room left on the database's disk to take more in."""
-
-    code = "disk-full"
 
 
 def free_bytes(folder: Path) -> int:

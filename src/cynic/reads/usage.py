@@ -105,6 +105,26 @@ class Hour:
         return cast("dict[str, object]", plain(asdict(self)))
 
 
+def days(since: date | None, until: date | None, now: datetime) -> tuple[date, date]:
+    """The days asked for: `DAYS_DEFAULT` up to today unless they are given."""
+    last = until or now.astimezone(UTC).date()
+    try:
+        return since or last - timedelta(days=DAYS_DEFAULT - 1), last
+    except OverflowError as error:
+        raise BadQueryError("there are no days before that one") from error
+
+
+def hours(
+    since: datetime | None, until: datetime | None, now: datetime
+) -> tuple[datetime, datetime]:
+    """The hours asked for: `HOURS_DEFAULT` up to now unless they are given."""
+    end = _aware(until or now)
+    try:
+        return _aware(since) if since else end - timedelta(hours=HOURS_DEFAULT), end
+    except OverflowError as error:
+        raise BadQueryError("there are no hours before that one") from error
+
+
 def tokens(conn: psycopg.Connection, *, since: date, until: date) -> Usage:
     """Tokens by day and model; both days are included."""
     if not 0 <= (until - since).days < DAYS_MAX:

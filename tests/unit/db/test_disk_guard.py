@@ -8,7 +8,8 @@ import pytest
 
 from cynic.base.errors import UnavailableError
 from cynic.base.settings import BadSettingError, load
-from cynic.db.disk_guard import DiskFullError, DiskGuard
+from cynic.db.datadir import DiskFullError
+from cynic.db.disk_guard import DiskGuard
 
 MIB = 1 << 20
 
