@@ -67,7 +67,7 @@ def test_usage_is_a_table(here: Cynic) -> None:
     assert lines[1] == (
         "2026-03-02  claude-5                   1     300      30           ?         1"
     )
-    assert lines[2] == "2026-03-02  gpt-5                      1   1.20k     100     $0.0031"
+    assert lines[3] == "2026-03-02  gpt-5                      1   1.20k     100     $0.0031"
     assert lines[-1] == (
         "sum                                    3   1.50k     130     $0.0031         2"
     )
