@@ -1,0 +1,89 @@
+"""Taking a protobuf export request apart by hand, when the library refuses it for one bad item.
+
+The library reads a request whole or not at all; one string that is not UTF-8 would cost all the others. Requests for
+traces and for logs are nested alike: 1 = per resource, in it 1 = the resource and 2 = per scope, in that 1 = the scope
+and 2 = the items (opentelemetry-proto, collector/*/v1 and trace, logs/v1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VARINT_BYTES_MAX: Final = 10
+VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
+
+
+class BrokenError(Exception):
+    """The bytes are not protobuf."""
+
+
+def fields(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Each field of a message: its number, where it begins, and its content (empty unless length-delimited)."""
+    place = 0
+    while place < len(data):
+        begins = place
+        tag, place = _varint(data, place)
+        kind = tag & 7
+        content = b""
+        if kind == DELIMITED:
+            size, place = _varint(data, place)
+            content = data[place : place + size]
+            if len(content) != size:
+                raise BrokenError("the bytes end inside a field")
+            place += size
+        elif kind == VARINT:
+            _, place = _varint(data, place)
+        elif kind in {FIXED64, FIXED32}:
+            place += 8 if kind == FIXED64 else 4
+            if place > len(data):
+                raise BrokenError("the bytes end inside a field")
+        else:
+            raise BrokenError(f"no field is of wire type {kind}")
+        yield tag >> 3, begins, content
+
+
+def items(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Each item of an export request with its resource and its scope, all still as bytes."""
+    for number, _, of_resource in fields(data):
+        if number != 1:
+            continue
+        parts = [(inner, content) for inner, _, content in fields(of_resource)]
+        resource = next((content for inner, content in parts if inner == 1), b"")
+        for inner, of_scope in parts:
+            if inner != 2:
+                continue
+            inside = [(deep, content) for deep, _, content in fields(of_scope)]
+            scope = next((content for deep, content in inside if deep == 1), b"")
+            for deep, item in inside:
+                if deep == 2:
+                    yield resource, scope, item
+
+
+def request(resource: bytes, scope: bytes, item: bytes) -> bytes:
+    """An export request that holds this one item."""
+    return _field(1, _field(1, resource) + _field(2, _field(1, scope) + _field(2, item)))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    size, length = bytearray(), len(content)
+    while length > 0x7F:
+        size.append(length & 0x7F | 0x80)
+        length >>= 7
+    size.append(length)
+    return bytes([number << 3 | DELIMITED]) + bytes(size) + content
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value = 0
+    for step in range(VARINT_BYTES_MAX):
+        if place >= len(data):
+            raise BrokenError("the bytes end inside a number")
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << (7 * step)
+        if byte < 0x80:
+            return value, place
+    raise BrokenError("a number has no end")
