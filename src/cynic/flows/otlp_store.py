@@ -144,9 +144,7 @@ def _read_tools(
             state.tools[tool.call_id] = tool
 
 
-def _new_events(
-    conn: psycopg.Connection, events: Iterable[EventRecord]
-) -> list[EventRecord]:
+def _new_events(conn: psycopg.Connection, events: Iterable[EventRecord]) -> list[EventRecord]:
     by_digest = {event.digest: event for event in events}
     if by_digest:
         for (digest,) in conn.execute(_SQL["stored_events"], {"digests": list(by_digest)}):

@@ -74,7 +74,9 @@ class Tool:
 def of_span(span: SpanRecord) -> Call:
     """The call that a span of a model reports."""
     key = f"{span.trace_id} {span.span_id}"
-    return _call(span, key, span.trace_id, span.span_id, span.start_ns, span.end_ns or span.start_ns)
+    return _call(
+        span, key, span.trace_id, span.span_id, span.start_ns, span.end_ns or span.start_ns
+    )
 
 
 def of_event(event: EventRecord) -> Call:
@@ -180,7 +182,9 @@ def _most(one: int | None, other: int | None) -> int | None:
 
 def combined_tool(stored: Tool, report: Tool) -> Tool:
     """The tool call after one more report of it."""
-    if stored.trace_id is None:  # from a hook or a transcript: it knows the call, the span knows its place
+    if (
+        stored.trace_id is None
+    ):  # from a hook or a transcript: it knows the call, the span knows its place
         return replace(
             stored,
             trace_id=report.trace_id,

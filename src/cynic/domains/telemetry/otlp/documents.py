@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from cynic.domains.telemetry import storable
 from cynic.domains.telemetry.otlp.attributes import encode
 
-_SUSPICIOUS: Final = re.compile(r'\\u[0d]|[eE][+-]?\d{3}|\d{300}', re.IGNORECASE)
+_SUSPICIOUS: Final = re.compile(r"\\u[0d]|[eE][+-]?\d{3}|\d{300}", re.IGNORECASE)
 """Escapes of NUL and of half a surrogate pair, and numbers beyond those of PostgreSQL."""
 
 

@@ -130,9 +130,7 @@ def _collect(attributes: Mapping[str, object], names: aliases.Names) -> dict[str
     return found
 
 
-def _kind(
-    attributes: Mapping[str, object], name: str, client: Client | None
-) -> tuple[str, bool]:
+def _kind(attributes: Mapping[str, object], name: str, client: Client | None) -> tuple[str, bool]:
     """The kind, and whether anything said one."""
     if client is not None and name in client.kinds:
         condition = client.only_when.get(name)
@@ -250,7 +248,9 @@ def _usage(facts: Facts, found: Mapping[str, object], client: Client | None) -> 
     reasoning = facts.tokens_reasoning
     if reasoning and facts.tokens_output is not None:
         known = client is not None and client.is_output_exclusive
-        if (known or reasoning > facts.tokens_output) and facts.tokens_output + reasoning <= COUNT_MAX:
+        if (
+            known or reasoning > facts.tokens_output
+        ) and facts.tokens_output + reasoning <= COUNT_MAX:
             facts.tokens_output += reasoning
 
 

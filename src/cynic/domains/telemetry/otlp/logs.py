@@ -26,6 +26,8 @@ from cynic.domains.telemetry.otlp.spans import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
     from cynic.domains.telemetry.otlp.facts import Facts
@@ -48,6 +50,8 @@ class EventRecord:
     envelope: str
     scope: str
     facts: Facts | None
+    source: Callable[[], bytes] = bytes
+    """Makes an export request that holds this record alone, for when it cannot be stored."""
 
     @property
     def start_ns(self) -> int:
@@ -76,7 +80,9 @@ def record(log: LogRecord, shared: Origin) -> EventRecord:
         raise BadItemError("bad-span-id", f"a span id has 8 bytes: {span_id.hex()[:64]!r}")
     time_ns = log.time_unix_nano or log.observed_time_unix_nano
     if not time_ns:
-        raise BadItemError("no-time", "the record says neither when it happened nor when it was seen")
+        raise BadItemError(
+            "no-time", "the record says neither when it happened nor when it was seen"
+        )
     attributes, twice = read(log.attributes)
     name = _event_name(log, attributes)
     try:
@@ -86,7 +92,10 @@ def record(log: LogRecord, shared: Origin) -> EventRecord:
     raw = encode(attributes)
     body = encode(plain(log.body)) if log.HasField("body") else None
     envelope = _envelope(log, twice) + shared.json
-    if len(raw) + len(envelope) + len(body or "") > SPAN_CHARACTERS_MAX or len(name) > NAME_CHARACTERS_MAX:
+    if (
+        len(raw) + len(envelope) + len(body or "") > SPAN_CHARACTERS_MAX
+        or len(name) > NAME_CHARACTERS_MAX
+    ):
         raise BadItemError("over-long", "the record has more characters than can be kept")
     refuse_nul(raw, envelope, name)
     if body:

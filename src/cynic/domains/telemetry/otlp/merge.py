@@ -149,7 +149,14 @@ def _take_event(event: EventRecord, book: _Calls, tools: _Tools, made: Plan) -> 
         book.report(calls.of_event(event))
     else:
         tools.report(
-            _tool(event, tool_key(event, None, event.digest.hex()), None, None, event.start_ns, event.time_ns)
+            _tool(
+                event,
+                tool_key(event, None, event.digest.hex()),
+                None,
+                None,
+                event.start_ns,
+                event.time_ns,
+            )
         )
     made.hours.add(_hour(event.time_ns // 1000))
     made.hours.add(_hour(event.start_ns // 1000))
@@ -221,7 +228,9 @@ def _count(made: Plan) -> None:
 
 def _tool_of_span(span: SpanRecord) -> Tool:
     key = tool_key(span, span.trace_id, span.span_id)
-    return _tool(span, key, span.trace_id, span.span_id, span.start_ns, span.end_ns or span.start_ns)
+    return _tool(
+        span, key, span.trace_id, span.span_id, span.start_ns, span.end_ns or span.start_ns
+    )
 
 
 def _tool(
@@ -346,7 +355,11 @@ class _Tools:
     def report(self, tool: Tool) -> None:
         """Count a report: a call of its own, or one more report of a call that is known."""
         known = self._known.get(tool.call_id)
-        if known is not None and known.span_id != tool.span_id and not calls.is_same_tool(known, tool):
+        if (
+            known is not None
+            and known.span_id != tool.span_id
+            and not calls.is_same_tool(known, tool)
+        ):
             tool.call_id += f" {tool.span_id}"
             known = self._known.get(tool.call_id)
         if known is None:

@@ -38,7 +38,11 @@ ID_FIELDS: Final = frozenset(
 )
 JSON_NAMES: Final = {
     "traces": (("resourceSpans", "resource_spans"), ("scopeSpans", "scope_spans"), ("spans",)),
-    "logs": (("resourceLogs", "resource_logs"), ("scopeLogs", "scope_logs"), ("logRecords", "log_records")),
+    "logs": (
+        ("resourceLogs", "resource_logs"),
+        ("scopeLogs", "scope_logs"),
+        ("logRecords", "log_records"),
+    ),
 }
 
 
@@ -59,6 +63,12 @@ class Letter:
     detail: str
 
 
+def letter(signal: Signal, content: bytes, reason: str, detail: str) -> Letter:
+    """A letter whose content tells whether it is JSON: no protobuf request begins with `{` (field 15)."""
+    encoding: Encoding = "json" if content.startswith(b"{") else "protobuf"
+    return Letter(signal, encoding, content, reason, detail)
+
+
 @dataclass(slots=True)
 class Received:
     """What a request holds."""
@@ -75,7 +85,6 @@ def read(signal: Signal, encoding: Encoding, body: bytes) -> Received:
     """Read one request. Raises `UnreadableError`."""
     received = Received()
     sources = _protobuf(signal, body) if encoding == "protobuf" else _json(signal, body)
-    letters: dict[int, Callable[[], bytes]] = {}
     foreign = 0
     for content, item, shared in sources:
         try:
@@ -83,16 +92,17 @@ def read(signal: Signal, encoding: Encoding, body: bytes) -> Received:
                 raise item  # noqa: TRY301 - one way out for items that could not even be read
             if isinstance(item, Span):
                 foreign += _is_no_span(item)
-                received.spans.append(spans.record(item, shared))
-                letters[len(received.spans) - 1] = content
+                span = spans.record(item, shared)
+                span.source = content
+                received.spans.append(span)
             else:
                 log = cast("LogRecord", item)
                 foreign += _is_no_log(log)
-                received.events.append(logs.record(log, shared))
+                event = logs.record(log, shared)
+                event.source = content
+                received.events.append(event)
         except BadItemError as error:
-            received.letters.append(
-                Letter(signal, encoding, content(), error.reason, error.detail)
-            )
+            received.letters.append(letter(signal, content(), error.reason, error.detail))
     unreadable = sum(letter.reason == "unreadable" for letter in received.letters)
     whole = len(received.letters) + len(received.spans) + len(received.events)
     if foreign and foreign + unreadable == whole:
@@ -101,7 +111,7 @@ def read(signal: Signal, encoding: Encoding, body: bytes) -> Received:
             f"this is no request for /v1/{signal}: none of its items is one of that kind",
             hint=f"send it to {other} (or the exporter's endpoint for that signal)",
         )
-    _set_cycles_aside(received, letters, encoding)
+    _set_cycles_aside(received)
     return received
 
 
@@ -126,7 +136,9 @@ def _protobuf(signal: Signal, body: bytes) -> Iterator[_Source]:
     except DecodeError:
         yield from _salvaged(signal, body)
         return
-    yield from _traces(request) if isinstance(request, ExportTraceServiceRequest) else _logs(request)
+    yield from (
+        _traces(request) if isinstance(request, ExportTraceServiceRequest) else _logs(request)
+    )
 
 
 def _traces(request: ExportTraceServiceRequest) -> Iterator[_Source]:
@@ -174,7 +186,9 @@ def _salvaged(signal: Signal, body: bytes) -> Iterator[_Source]:
             read_any = True
         except DecodeError:
             shared = spans.origin(Resource(), InstrumentationScope(), ("", ""))
-            message = BadItemError("unreadable", "a field is not what the protocol says, or no UTF-8")
+            message = BadItemError(
+                "unreadable", "a field is not what the protocol says, or no UTF-8"
+            )
         parts = (resource, scope, item)
         sources.append((lambda parts=parts: wire.request(*parts), message, shared))
     if not read_any and _is_other_signal(signal, body):
@@ -212,8 +226,17 @@ def _json(signal: Signal, body: bytes) -> Iterator[_Source]:
             scope = of_scope.get("scope")
             shared = _json_origin(resource, scope, of_resource, of_scope)
             for item in _list(of_scope, inner):
-                again = {outer[0]: [{"resource": resource or {}, middle[0]: [{"scope": scope or {}, inner[0]: [item]}]}]}
-                message = _json_item(signal, item) if not isinstance(shared, BadItemError) else shared
+                again = {
+                    outer[0]: [
+                        {
+                            "resource": resource or {},
+                            middle[0]: [{"scope": scope or {}, inner[0]: [item]}],
+                        }
+                    ]
+                }
+                message = (
+                    _json_item(signal, item) if not isinstance(shared, BadItemError) else shared
+                )
                 yield (
                     (lambda again=again: json.dumps(again).encode()),
                     message,
@@ -223,7 +246,9 @@ def _json(signal: Signal, body: bytes) -> Iterator[_Source]:
 
 def _list(holder: Mapping[str, Any], names: tuple[str, ...]) -> list[dict[str, Any]]:
     found = next((holder[name] for name in names if holder.get(name) is not None), [])
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in cast("list[object]", found)):
+    if not isinstance(found, list) or not all(
+        isinstance(one, dict) for one in cast("list[object]", found)
+    ):
         raise UnreadableError(f"{names[0]} must be a list of objects")
     return cast("list[dict[str, Any]]", found)
 
@@ -260,7 +285,10 @@ def _json_item(signal: Signal, item: Mapping[str, Any]) -> Message | BadItemErro
         for name in ("links",):
             if isinstance(raw.get(name), list):
                 raw[name] = [
-                    {key: _base64(key, value) if key in ID_FIELDS else value for key, value in link.items()}
+                    {
+                        key: _base64(key, value) if key in ID_FIELDS else value
+                        for key, value in link.items()
+                    }
                     for link in raw[name]
                 ]
         return _parse(raw, Span() if signal == "traces" else LogRecord())
@@ -287,9 +315,7 @@ def _parse(raw: object, message: M) -> M:
     return json_format.ParseDict(raw, message, ignore_unknown_fields=True)
 
 
-def _set_cycles_aside(
-    received: Received, letters: Mapping[int, Callable[[], bytes]], encoding: Encoding
-) -> None:
+def _set_cycles_aside(received: Received) -> None:
     """Spans that are their own ancestors within the request cannot hang in a tree."""
     at = {(span.trace_id, span.span_id): place for place, span in enumerate(received.spans)}
     parent = [
@@ -313,7 +339,10 @@ def _set_cycles_aside(
             settled[seen] = True
     if in_cycle:
         for place in sorted(in_cycle):
+            content = received.spans[place].source()
             received.letters.append(
-                Letter("traces", encoding, letters[place](), "parent-cycle", "the span is its own ancestor")
+                letter("traces", content, "parent-cycle", "the span is its own ancestor")
             )
-        received.spans = [span for place, span in enumerate(received.spans) if place not in in_cycle]
+        received.spans = [
+            span for place, span in enumerate(received.spans) if place not in in_cycle
+        ]

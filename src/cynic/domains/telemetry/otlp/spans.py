@@ -9,6 +9,8 @@ from cynic.domains.telemetry.otlp import facts as facts_of
 from cynic.domains.telemetry.otlp.attributes import encode, has_nul, read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -61,6 +63,8 @@ class SpanRecord:
     service: str | None
     scope: str
     facts: Facts
+    source: Callable[[], bytes] = bytes
+    """Makes an export request that holds this span alone, for when it cannot be stored."""
 
     @property
     def session_id(self) -> str | None:
@@ -135,7 +139,9 @@ def record(span: Span, shared: Origin) -> SpanRecord:
     rest, thrown = _envelope(span, twice)
     envelope = rest + shared.json
     if len(raw) + len(envelope) > SPAN_CHARACTERS_MAX:
-        raise BadItemError("over-long", f"the span has {len(raw) + len(envelope)} characters of JSON")
+        raise BadItemError(
+            "over-long", f"the span has {len(raw) + len(envelope)} characters of JSON"
+        )
     refuse_nul(raw, envelope, name)
     if status == "error" and facts.error_type is None:
         facts.error_type = thrown
@@ -152,9 +158,13 @@ def record(span: Span, shared: Origin) -> SpanRecord:
 def _ids(span: Span) -> tuple[str, str, str | None]:
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE:
-        raise BadItemError("bad-trace-id", f"a trace id has 16 bytes, not all zero: {trace_id.hex()[:64]!r}")
+        raise BadItemError(
+            "bad-trace-id", f"a trace id has 16 bytes, not all zero: {trace_id.hex()[:64]!r}"
+        )
     if len(span_id) != SPAN_ID_BYTES or span_id == NO_SPAN:
-        raise BadItemError("bad-span-id", f"a span id has 8 bytes, not all zero: {span_id.hex()[:64]!r}")
+        raise BadItemError(
+            "bad-span-id", f"a span id has 8 bytes, not all zero: {span_id.hex()[:64]!r}"
+        )
     if not parent_id or parent_id == NO_SPAN:
         return trace_id.hex(), span_id.hex(), None
     if len(parent_id) != SPAN_ID_BYTES:
@@ -166,9 +176,7 @@ def _ids(span: Span) -> tuple[str, str, str | None]:
 
 def refuse_nul(raw: str, envelope: str, name: str) -> None:
     """Raise when a NUL character is in what is to be stored."""
-    if "\0" in name or (
-        ("\\u0000" in raw or "\\u0000" in envelope) and _nul_inside(raw, envelope)
-    ):
+    if "\0" in name or (("\\u0000" in raw or "\\u0000" in envelope) and _nul_inside(raw, envelope)):
         raise BadItemError("nul", "a NUL character, which PostgreSQL cannot keep")
 
 
@@ -181,7 +189,9 @@ def _nul_inside(*documents: str) -> bool:
 
 def _envelope(span: Span, twice: list[list[object]]) -> tuple[str, str | None]:
     """The beginning of the envelope, up to what all items of the scope share; and the type of the last exception."""
-    text = f'{{"start":{span.start_time_unix_nano},"end":{span.end_time_unix_nano},"kind":{span.kind},'
+    text = (
+        f'{{"start":{span.start_time_unix_nano},"end":{span.end_time_unix_nano},"kind":{span.kind},'
+    )
     more: dict[str, object] = {}
     thrown = None
     if span.HasField("status"):

@@ -64,16 +64,26 @@ def items(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 def request(resource: bytes, scope: bytes, item: bytes) -> bytes:
     """An export request that holds this one item."""
-    return _field(1, _field(1, resource) + _field(2, _field(1, scope) + _field(2, item)))
+    return field(1, field(1, resource) + field(2, field(1, scope) + field(2, item)))
 
 
-def _field(number: int, content: bytes) -> bytes:
-    size, length = bytearray(), len(content)
-    while length > 0x7F:
-        size.append(length & 0x7F | 0x80)
-        length >>= 7
-    size.append(length)
-    return bytes([number << 3 | DELIMITED]) + bytes(size) + content
+def field(number: int, content: bytes) -> bytes:
+    """One length-delimited field; its number is below 16."""
+    return bytes([number << 3 | DELIMITED]) + _counted(len(content)) + content
+
+
+def number(field_number: int, value: int) -> bytes:
+    """One field with a number that is not negative."""
+    return bytes([field_number << 3 | VARINT]) + _counted(value)
+
+
+def _counted(value: int) -> bytes:
+    written = bytearray()
+    while value > 0x7F:
+        written.append(value & 0x7F | 0x80)
+        value >>= 7
+    written.append(value)
+    return bytes(written)
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
