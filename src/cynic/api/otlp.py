@@ -26,7 +26,8 @@ from cynic.flows.submission import TooLargeError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cynic.domains.telemetry.otlp.request import Encoding, Received, Signal
+    from cynic.domains.telemetry.otlp.refusals import Encoding, Signal
+    from cynic.domains.telemetry.otlp.request import Received
     from cynic.flows.otlp_receiver import Receiver
 
 UNPACKED_BYTES_MAX: Final = 32 << 20

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal, LiteralString, cast
+from typing import TYPE_CHECKING, Final, Literal, LiteralString
 
 from psycopg.types.numeric import DecimalBinaryDumper
 
@@ -47,16 +47,40 @@ def _decimal(value: Decimal) -> bytes:
     return _LENGTH(len(data)) + data
 
 
+def _int2(value: int) -> bytes:
+    return _INT2(2, value)
+
+
+def _int4(value: int) -> bytes:
+    return _INT4(4, value)
+
+
+def _int8(value: int) -> bytes:
+    return _INT8(8, value)
+
+
+def _bool(value: bool) -> bytes:  # noqa: FBT001 - one value of a row
+    return b"\0\0\0\x01\x01" if value else b"\0\0\0\x01\0"
+
+
+def _time(value: int) -> bytes:
+    return _INT8(8, value - _EPOCH_US)
+
+
+def _bytes(value: bytes) -> bytes:
+    return _LENGTH(len(value)) + value
+
+
 _ENCODERS: Final[dict[Kind, Callable[..., bytes]]] = {
     "text": _text,
     "json": _json,
-    "int2": lambda value: _INT2(2, value),
-    "int4": lambda value: _INT4(4, value),
-    "int8": lambda value: _INT8(8, value),
-    "bool": lambda value: b"\0\0\0\x01\x01" if value else b"\0\0\0\x01\0",
-    "time": lambda value: _INT8(8, value - _EPOCH_US),
+    "int2": _int2,
+    "int4": _int4,
+    "int8": _int8,
+    "bool": _bool,
+    "time": _time,
     "numeric": _decimal,
-    "bytes": lambda value: _LENGTH(len(value)) + value,
+    "bytes": _bytes,
 }
 
 
@@ -82,5 +106,5 @@ def copy(
     rows: Iterable[Sequence[object]],
 ) -> None:
     """Copy rows into the table and columns that the statement names."""
-    with conn.cursor() as cursor, cursor.copy(cast("LiteralString", statement)) as stream:
+    with conn.cursor() as cursor, cursor.copy(statement) as stream:
         stream.write(encoded(kinds, rows))

@@ -21,7 +21,7 @@ from psycopg import errors
 
 from cynic.base import clock
 from cynic.base.errors import CynicError, TryAgainError, UnavailableError
-from cynic.domains.telemetry.otlp.request import Letter, letter
+from cynic.domains.telemetry.otlp.refusals import letter
 from cynic.flows import otlp_store
 from cynic.flows.otlp_store import Batch
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from cynic.db.connect import Database
+    from cynic.domains.telemetry.otlp.refusals import Letter
     from cynic.flows.otlp_store import Booking
 
 WAITING_BYTES_MAX: Final = 48 << 20

@@ -2,8 +2,10 @@
 -- it commits; everything new then goes in by COPY.
 
 -- name: only_writer
--- One schema, one writer, whichever process it is in; given back with the transaction.
-SELECT pg_advisory_xact_lock(hashtextextended('cynic telemetry of ' || current_schema(), 0));
+-- One schema, one writer, whichever process it is in; given back with the transaction. Everything is looked up by keys:
+-- a plan that was made while the tables were empty must not read them whole ever after.
+SELECT set_config('enable_seqscan', 'off', true),
+       pg_advisory_xact_lock(hashtextextended('cynic telemetry of ' || current_schema(), 0));
 
 -- name: stored_traces
 -- The traces that the batch adds to; locked, so that retention waits.

@@ -28,22 +28,24 @@ encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allo
 
 def plain(value: AnyValue) -> object:
     """One value as plain JSON data."""
-    which = value.WhichOneof("value")
-    if which == "string_value":
-        return value.string_value
-    if which == "int_value":
-        return value.int_value
-    if which == "bool_value":
-        return value.bool_value
-    if which == "double_value":
-        return double(value.double_value)
-    if which == "array_value":
-        return [plain(one) for one in value.array_value.values]
-    if which == "kvlist_value":
-        return _map(value.kvlist_value.values)
-    if which == "bytes_value":
-        return {"$bytes": b64encode(value.bytes_value).decode()}
-    return None
+    match value.WhichOneof("value"):
+        case "string_value":
+            found: object = value.string_value
+        case "int_value":
+            found = value.int_value
+        case "bool_value":
+            found = value.bool_value
+        case "double_value":
+            found = double(value.double_value)
+        case "array_value":
+            found = [plain(one) for one in value.array_value.values]
+        case "kvlist_value":
+            found = _map(value.kvlist_value.values)
+        case "bytes_value":
+            found = {"$bytes": b64encode(value.bytes_value).decode()}
+        case _:
+            found = None
+    return found
 
 
 def double(value: float) -> object:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cynic.domains.telemetry.otlp import facts as facts_of
 from cynic.domains.telemetry.otlp.attributes import encode, plain, read
+from cynic.domains.telemetry.otlp.refusals import BadItemError
 from cynic.domains.telemetry.otlp.spans import (
     NAME_CHARACTERS_MAX,
     NO_SPAN,
@@ -21,7 +22,6 @@ from cynic.domains.telemetry.otlp.spans import (
     SPAN_CHARACTERS_MAX,
     SPAN_ID_BYTES,
     TRACE_ID_BYTES,
-    BadItemError,
     refuse_nul,
 )
 

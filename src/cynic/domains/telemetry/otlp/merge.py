@@ -165,35 +165,43 @@ def _take_event(event: EventRecord, book: _Calls, tools: _Tools, made: Plan) -> 
 def _follow(made: Plan, state: State, span: SpanRecord) -> None:
     """Let the trace's row follow a span that is new or changed."""
     start_us, end_us = span.start_ns // 1000, span.end_ns // 1000 or None
-    trace = made.traces.get(span.trace_id)
+    trace = made.traces.get(span.trace_id) or state.traces.get(span.trace_id)
     if trace is None:
-        trace = state.traces.get(span.trace_id)
-        if trace is None:
-            trace = Trace(span.trace_id, span.name, start_us, end_us)
-        made.traces[span.trace_id] = trace
-    is_new = (span.trace_id, span.span_id) not in state.ends
-    if is_new:
+        trace = Trace(span.trace_id, span.name, start_us, end_us)
+    made.traces[span.trace_id] = trace
+    if (span.trace_id, span.span_id) not in state.ends:
         trace.span_count += 1
         trace.error_count += span.status == "error"
-    if span.parent_id is None and (
-        trace.root_span_id is None
-        or trace.root_span_id == span.span_id
-        or (start_us, span.span_id) < (trace.started_us, trace.root_span_id)
-    ):
+    if _is_truer_root(trace, span, start_us):
         _take_root(trace, span, start_us, end_us)
     elif trace.root_span_id is None:
-        if start_us < trace.started_us:
-            trace.started_us, trace.operation = start_us, span.name
-        if end_us is not None and (trace.ended_us is None or end_us > trace.ended_us):
-            trace.ended_us = end_us
-        if span.status == "error":
-            trace.status = "error"
-        _least_session(trace, span.session_id)
+        _take_part(trace, span, start_us, end_us)
     elif trace.session_id is None:
         trace.session_id = span.session_id
     made.hours.add(_hour(start_us))
     if end_us is not None:
         made.hours.add(_hour(end_us))
+
+
+def _is_truer_root(trace: Trace, span: SpanRecord, start_us: int) -> bool:
+    """Whether the span has no parent, and began before the root that is known."""
+    if span.parent_id is not None:
+        return False
+    known = trace.root_span_id
+    return known in {None, span.span_id} or (start_us, span.span_id) < (
+        trace.started_us,
+        known or "",
+    )
+
+
+def _take_part(trace: Trace, span: SpanRecord, start_us: int, end_us: int | None) -> None:
+    """Stretch a trace whose root is not there yet."""
+    trace.started_us, trace.operation = min((trace.started_us, trace.operation), (start_us, span.name))
+    if end_us is not None and (trace.ended_us is None or end_us > trace.ended_us):
+        trace.ended_us = end_us
+    if span.status == "error":
+        trace.status = "error"
+    _least_session(trace, span.session_id)
 
 
 def _take_root(trace: Trace, span: SpanRecord, start_us: int, end_us: int | None) -> None:
@@ -309,7 +317,9 @@ class _Calls:
             if call is not None:
                 self.report(call)
             return
-        if call is None or call.response_id != known.response_id and known.response_id is not None:
+        if call is None or (
+            call.response_id != known.response_id and known.response_id is not None
+        ):
             self._drop(known)
             if call is not None:
                 self.report(call)

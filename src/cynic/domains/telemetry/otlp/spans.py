@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from cynic.domains.telemetry.otlp import facts as facts_of
 from cynic.domains.telemetry.otlp.attributes import encode, has_nul, read
+from cynic.domains.telemetry.otlp.refusals import BadItemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from google.protobuf.message import Message
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -28,15 +30,6 @@ NS_PER_MS: Final = 1_000_000
 DURATION_MS_MAX: Final = 2**31 - 1
 
 
-class BadItemError(Exception):
-    """One item cannot be stored: a stable word for why, and a sentence."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What the items of one scope share: their resource and scope, as members of a JSON object."""
@@ -45,6 +38,10 @@ class Origin:
     service: str | None
     scope: str
     session_id: str | None
+
+
+Source = tuple["Callable[[], bytes]", "Message | BadItemError", Origin]
+"""One item: what makes a request of it alone, its message (or why there is none), and what its scope shares."""
 
 
 @dataclass(slots=True)
@@ -115,7 +112,9 @@ def origin(
         json=f'"scope":{encode(by)},"resource":{encode(said)}}}',
         service=service[: facts_of.NAME_CHARACTERS_MAX] if isinstance(service, str) else None,
         scope=scope.name[: facts_of.NAME_CHARACTERS_MAX],
-        session_id=session if isinstance(session, str) and 0 < len(session) <= 255 else None,
+        session_id=session
+        if isinstance(session, str) and 0 < len(session) <= facts_of.NAME_CHARACTERS_MAX
+        else None,
     )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VARINT_BYTES_MAX: Final = 10
+SHARED, PER_SCOPE, ITEM = 1, 2, 2
+MORE, BITS = 0x80, 0x7F
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 
 
@@ -51,14 +53,14 @@ def items(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
         if number != 1:
             continue
         parts = [(inner, content) for inner, _, content in fields(of_resource)]
-        resource = next((content for inner, content in parts if inner == 1), b"")
+        resource = next((content for inner, content in parts if inner == SHARED), b"")
         for inner, of_scope in parts:
-            if inner != 2:
+            if inner != PER_SCOPE:
                 continue
             inside = [(deep, content) for deep, _, content in fields(of_scope)]
-            scope = next((content for deep, content in inside if deep == 1), b"")
+            scope = next((content for deep, content in inside if deep == SHARED), b"")
             for deep, item in inside:
-                if deep == 2:
+                if deep == ITEM:
                     yield resource, scope, item
 
 
@@ -79,8 +81,8 @@ def number(field_number: int, value: int) -> bytes:
 
 def _counted(value: int) -> bytes:
     written = bytearray()
-    while value > 0x7F:
-        written.append(value & 0x7F | 0x80)
+    while value > BITS:
+        written.append(value & BITS | MORE)
         value >>= 7
     written.append(value)
     return bytes(written)
@@ -93,7 +95,7 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
             raise BrokenError("the bytes end inside a number")
         byte = data[place]
         place += 1
-        value |= (byte & 0x7F) << (7 * step)
-        if byte < 0x80:
+        value |= (byte & BITS) << (7 * step)
+        if byte < MORE:
             return value, place
     raise BrokenError("a number has no end")
