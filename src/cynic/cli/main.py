@@ -60,7 +60,14 @@ class LazyGroup(click.Group):
             "cynic.cli.sessions:sessions",
             "What agents did: list sessions, or show one with its tools and files.",
         ),
-        "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
+        "import": (
+            "cynic.cli.imports:import_",
+            "Bring in what you already have: transcripts, telemetry.",
+        ),
+        "telemetry": (
+            "cynic.cli.telemetry:telemetry",
+            "What came by OpenTelemetry: try again, derive again, compare.",
+        ),
         "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
         "doctor": (
             "cynic.cli.doctor:doctor",

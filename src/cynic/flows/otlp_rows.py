@@ -63,6 +63,7 @@ def read_trace(row: tuple[Any, ...]) -> Trace:
         error_count=row[9],
         tokens_input=row[10],
         tokens_output=row[11],
+        root_session=row[12],
         is_stored=True,
     )
 
@@ -134,24 +135,31 @@ def span_row(span: SpanRecord, version: int) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def span_values(span: SpanRecord, version: int) -> dict[str, object]:
-    """The parameters of `update_span`."""
+def span_facts(span: SpanRecord, version: int) -> dict[str, object]:
+    """The parameters of `update_facts`."""
     return {
         "trace_id": span.trace_id,
         "span_id": span.span_id,
+        "kind": span.facts.kind,
+        "status": span.status,
+        "session_id": span.session_id,
+        "tokens_input": span.facts.tokens_input,
+        "tokens_output": span.facts.tokens_output,
+        "derived_version": version,
+    }
+
+
+def span_values(span: SpanRecord, version: int) -> dict[str, object]:
+    """The parameters of `update_span`."""
+    return {
+        **span_facts(span, version),
         "parent_span_id": span.parent_id,
         "operation": span.name,
         "started_at": time(span.start_ns // 1000),
         "ended_at": time(span.end_ns // 1000) if span.end_ns else None,
         "duration_ms": span.duration_ms,
         "attributes": span.attributes,
-        "kind": span.facts.kind,
-        "status": span.status,
-        "session_id": span.session_id,
-        "tokens_input": span.facts.tokens_input,
-        "tokens_output": span.facts.tokens_output,
         "envelope": span.envelope,
-        "derived_version": version,
     }
 
 

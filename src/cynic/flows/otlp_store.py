@@ -69,6 +69,27 @@ def store(
     return made
 
 
+def rederive(
+    conn: psycopg.Connection,
+    spans: Sequence[SpanRecord],
+    events: Sequence[EventRecord],
+    book: Booking | None = None,
+) -> Plan:
+    """Bring what was derived from stored spans and events up to date, in one transaction; what they said stays."""
+    with conn.transaction():
+        conn.execute(_SQL["only_writer"])
+        state = _state(conn, spans, events)
+        kept = [span for span in spans if (span.trace_id, span.span_id) in state.ends]
+        made = merge.plan(kept, events, state, again=True)
+        for span in made.changed_spans:
+            conn.execute(_SQL["update_facts"], rows.span_facts(span, aliases.CURRENT.version))
+        made.changed_spans.clear()
+        _write(conn, made, ())
+        if book is not None and made.new_calls:
+            book(conn, list(made.new_calls.values()))
+    return made
+
+
 def _state(
     conn: psycopg.Connection, spans: Sequence[SpanRecord], events: Sequence[EventRecord]
 ) -> State:

@@ -10,7 +10,7 @@ SELECT set_config('enable_seqscan', 'off', true),
 -- name: stored_traces
 -- The traces that the batch adds to; locked, so that retention waits.
 SELECT t.trace_id, t.operation, t.started_at, t.ended_at, t.status, t.root_span_id, t.session_id, t.service_name,
-       t.span_count, t.error_count, t.tokens_input, t.tokens_output
+       t.span_count, t.error_count, t.tokens_input, t.tokens_output, t.metadata ->> 'session'
 FROM traces AS t
 WHERE t.trace_id = ANY (%(ids)s::text[])
 ORDER BY t.trace_id
@@ -102,6 +102,14 @@ SET parent_span_id = %(parent_span_id)s::text, operation = %(operation)s::text, 
     ended_at = %(ended_at)s::timestamptz, duration_ms = %(duration_ms)s::integer, attributes = %(attributes)s::jsonb,
     kind = %(kind)s::text, status = %(status)s::text, session_id = %(session_id)s::text,
     tokens_input = %(tokens_input)s::bigint, tokens_output = %(tokens_output)s::bigint, envelope = %(envelope)s::jsonb,
+    derived_version = %(derived_version)s::integer
+WHERE s.trace_id = %(trace_id)s::text AND s.span_id = %(span_id)s::text;
+
+-- name: update_facts
+-- What a newer table of names derives from a span.
+UPDATE spans AS s
+SET kind = %(kind)s::text, status = %(status)s::text, session_id = %(session_id)s::text,
+    tokens_input = %(tokens_input)s::bigint, tokens_output = %(tokens_output)s::bigint,
     derived_version = %(derived_version)s::integer
 WHERE s.trace_id = %(trace_id)s::text AND s.span_id = %(span_id)s::text;
 

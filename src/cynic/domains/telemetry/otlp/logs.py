@@ -8,8 +8,9 @@ spans: those are calls of their own.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from cynic.domains.telemetry.otlp import facts as facts_of
 from cynic.domains.telemetry.otlp.attributes import encode, plain, read
@@ -23,6 +24,7 @@ from cynic.domains.telemetry.otlp.spans import (
     SPAN_ID_BYTES,
     TRACE_ID_BYTES,
     refuse_nul,
+    stored_origin,
 )
 
 if TYPE_CHECKING:
@@ -102,12 +104,12 @@ def record(log: LogRecord, shared: Origin) -> EventRecord:
         refuse_nul(body, "{}", "")
     digest = hashlib.sha256(shared.json.encode())
     digest.update(log.SerializeToString(deterministic=True))
-    of_span = bool(span_id) and span_id != NO_SPAN and not facts_of.is_of_client(name)
+    of_span = span_id.hex() if span_id and span_id != NO_SPAN else None
     return EventRecord(
         digest=digest.digest(),
         event_name=name or None,
         trace_id=trace_id.hex() if trace_id and trace_id != NO_TRACE else None,
-        span_id=span_id.hex() if span_id and span_id != NO_SPAN else None,
+        span_id=of_span,
         session_id=facts.session_id or shared.session_id,
         time_ns=time_ns,
         severity=log.severity_number or None,
@@ -115,8 +117,47 @@ def record(log: LogRecord, shared: Origin) -> EventRecord:
         attributes=raw,
         envelope=envelope,
         scope=shared.scope,
-        facts=None if of_span or facts.kind not in {"model", "embedding", "tool"} else facts,
+        facts=_own_call(facts, name, of_span),
     )
+
+
+def again(  # noqa: PLR0917  # the columns of a stored log record
+    digest: bytes,
+    name: str | None,
+    trace_id: str | None,
+    span_id: str | None,
+    session_id: str | None,
+    attributes: str,
+    envelope: str,
+) -> EventRecord:
+    """The record of a log record that was stored, its facts derived with the table of today."""
+    raw = cast("dict[str, Any]", json.loads(envelope))
+    try:
+        facts = facts_of.derive(cast("dict[str, object]", json.loads(attributes)), name or "")
+    except facts_of.OverLongError:
+        facts = facts_of.Facts()
+    shared = stored_origin(raw)
+    return EventRecord(
+        digest=digest,
+        event_name=name,
+        trace_id=trace_id,
+        span_id=span_id,
+        session_id=facts.session_id or shared.session_id or session_id,
+        time_ns=raw["time"] or raw["observed"],
+        severity=None,
+        body=None,
+        attributes=attributes,
+        envelope=envelope,
+        scope=shared.scope,
+        facts=_own_call(facts, name or "", span_id),
+    )
+
+
+def _own_call(facts: Facts, name: str, span_id: str | None) -> Facts | None:
+    """The facts of a call that no span reports."""
+    if span_id is not None and not facts_of.is_of_client(name):
+        return None
+    return facts if facts.kind in {"model", "embedding", "tool"} else None
 
 
 def _event_name(log: LogRecord, attributes: dict[str, object]) -> str:

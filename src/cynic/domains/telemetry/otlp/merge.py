@@ -41,6 +41,8 @@ class Trace:
     error_count: int = 0
     tokens_input: int | None = None
     tokens_output: int | None = None
+    root_session: str | None = None
+    """The session that the root names; it stays, whatever the others name."""
     metadata: str | None = None
     """JSON of what the root names beside; None while it says nothing new."""
     is_stored: bool = False
@@ -107,10 +109,21 @@ def tool_key(item: SpanRecord | EventRecord, trace_id: str | None, span_id: str 
     return f"event {told or ''} {span_id or ''}"
 
 
-def plan(spans: Sequence[SpanRecord], events: Sequence[EventRecord], state: State) -> Plan:
-    """What `spans` (one record for each, see `latest`) and `events` (new ones only) change."""
+def plan(
+    spans: Sequence[SpanRecord],
+    events: Sequence[EventRecord],
+    state: State,
+    *,
+    again: bool = False,
+) -> Plan:
+    """What `spans` (one record for each, see `latest`) and `events` (new ones only) change.
+
+    `again` takes stored spans as changed, whenever they ended: their facts are derived anew.
+    """
     made = Plan()
     book = _Calls(state.calls, made)
+    if again:  # owners of calls first: what the others tell is filled in after
+        spans = sorted(spans, key=lambda span: not book.owns(span))
     tools = _Tools(state.tools, made)
     for span in spans:
         key = (span.trace_id, span.span_id)
@@ -121,7 +134,7 @@ def plan(spans: Sequence[SpanRecord], events: Sequence[EventRecord], state: Stat
                 book.report(calls.of_span(span))
             elif kind == "tool":
                 tools.report(_tool_of_span(span))
-        elif _ends_later(span, state.ends[key]):
+        elif again or _ends_later(span, state.ends[key]):
             made.changed_spans.append(span)
             made.recount.add(span.trace_id)
             if (ended_us := state.ends[key]) is not None:
@@ -176,8 +189,8 @@ def _follow(made: Plan, state: State, span: SpanRecord) -> None:
         _take_root(trace, span, start_us, end_us)
     elif trace.root_span_id is None:
         _take_part(trace, span, start_us, end_us)
-    elif trace.session_id is None:
-        trace.session_id = span.session_id
+    elif trace.root_session is None:
+        _least_session(trace, span.session_id)
     made.hours.add(_hour(start_us))
     if end_us is not None:
         made.hours.add(_hour(end_us))
@@ -196,7 +209,9 @@ def _is_truer_root(trace: Trace, span: SpanRecord, start_us: int) -> bool:
 
 def _take_part(trace: Trace, span: SpanRecord, start_us: int, end_us: int | None) -> None:
     """Stretch a trace whose root is not there yet."""
-    trace.started_us, trace.operation = min((trace.started_us, trace.operation), (start_us, span.name))
+    trace.started_us, trace.operation = min(
+        (trace.started_us, trace.operation), (start_us, span.name)
+    )
     if end_us is not None and (trace.ended_us is None or end_us > trace.ended_us):
         trace.ended_us = end_us
     if span.status == "error":
@@ -209,9 +224,14 @@ def _take_root(trace: Trace, span: SpanRecord, start_us: int, end_us: int | None
     trace.operation, trace.status = span.name, span.status
     trace.started_us, trace.ended_us = start_us, end_us
     trace.service_name = span.service
+    trace.root_session = span.session_id
     if span.session_id is not None:
         trace.session_id = span.session_id
-    named = {"user": span.facts.user, "agent": span.facts.agent}
+    named = {
+        "user": span.facts.user,
+        "agent": span.facts.agent,
+        "session": span.session_id,
+    }
     trace.metadata = encode({name: value for name, value in named.items() if value is not None})
 
 
@@ -293,6 +313,10 @@ class _Calls:
             self._by_response[call.response_id] = [one for one in known if one is not call]
         if call.trace_id is not None and call.span_id is not None:
             self._by_span.pop((call.trace_id, call.span_id), None)
+
+    def owns(self, span: SpanRecord) -> bool:
+        """Whether a call is counted for this span."""
+        return (span.trace_id, span.span_id) in self._by_span
 
     def report(self, call: Call) -> None:
         """Count a report: a call of its own, or one more report of a call that is known."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cynic.domains.telemetry.otlp import facts as facts_of
 from cynic.domains.telemetry.otlp.attributes import encode, has_nul, read
 from cynic.domains.telemetry.otlp.refusals import BadItemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from google.protobuf.message import Message
     from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -107,11 +108,15 @@ def origin(
         by["dropped"] = scope.dropped_attributes_count
     if schema_urls[1]:
         by["schema_url"] = schema_urls[1]
+    return _origin(f'"scope":{encode(by)},"resource":{encode(said)}}}', of_resource, scope.name)
+
+
+def _origin(text: str, of_resource: Mapping[str, object], scope: str) -> Origin:
     service, session = of_resource.get("service.name"), of_resource.get("session.id")
     return Origin(
-        json=f'"scope":{encode(by)},"resource":{encode(said)}}}',
+        json=text,
         service=service[: facts_of.NAME_CHARACTERS_MAX] if isinstance(service, str) else None,
-        scope=scope.name[: facts_of.NAME_CHARACTERS_MAX],
+        scope=scope[: facts_of.NAME_CHARACTERS_MAX],
         session_id=session
         if isinstance(session, str) and 0 < len(session) <= facts_of.NAME_CHARACTERS_MAX
         else None,
@@ -154,6 +159,47 @@ def record(span: Span, shared: Origin) -> SpanRecord:
     )  # fmt: skip
 
 
+def again(  # the columns of a stored span
+    trace_id: str,
+    span_id: str,
+    parent_id: str | None,
+    name: str,
+    attributes: str,
+    envelope: str,
+) -> SpanRecord:
+    """The record of a span that was stored, its facts derived with the table of today.
+
+    Raises nothing that `record` did not: a name that is too long under a new table is left out with all facts.
+    """
+    raw = cast("dict[str, Any]", json.loads(envelope))
+    try:
+        facts = facts_of.derive(cast("dict[str, object]", json.loads(attributes)), name)
+    except facts_of.OverLongError:
+        facts = facts_of.Facts()
+    code = cast("int", raw.get("status", {}).get("code", 0))
+    status = STATUSES[code] if 0 <= code < len(STATUSES) else "unset"
+    if status == "error" and facts.error_type is None:
+        for event in raw.get("events", ()):
+            kind = event.get("attributes", {}).get("exception.type")
+            if event.get("name") == "exception" and isinstance(kind, str):
+                facts.error_type = kind[: facts_of.NAME_CHARACTERS_MAX]
+    elif facts.error_type is not None or facts.is_failure:
+        status = "error"
+    shared = stored_origin(raw)
+    if facts.session_id is None:
+        facts.session_id = shared.session_id
+    return SpanRecord(
+        trace_id, span_id, parent_id, name, raw["start"], raw["end"], status, attributes, envelope,
+        shared.service, shared.scope, facts,
+    )  # fmt: skip
+
+
+def stored_origin(envelope: Mapping[str, Any]) -> Origin:
+    """What the items of one scope shared, from the envelope of one of them."""
+    of_resource = cast("dict[str, object]", envelope["resource"]["attributes"])
+    return _origin("", of_resource, cast("str", envelope["scope"]["name"]))
+
+
 def _ids(span: Span) -> tuple[str, str, str | None]:
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     if len(trace_id) != TRACE_ID_BYTES or trace_id == NO_TRACE:
@@ -181,9 +227,7 @@ def refuse_nul(raw: str, envelope: str, name: str) -> None:
 
 def _nul_inside(*documents: str) -> bool:
     """Whether an escape is one: the text may also hold a backslash that is followed by u0000."""
-    from json import loads
-
-    return any(has_nul(loads(document)) for document in documents)
+    return any(has_nul(json.loads(document)) for document in documents)
 
 
 def _envelope(span: Span, twice: list[list[object]]) -> tuple[str, str | None]:
