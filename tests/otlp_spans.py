@@ -28,7 +28,7 @@ def captures() -> list[Path]:
     return sorted(CAPTURES.glob("*.bin"))
 
 
-def any_value(value: object) -> AnyValue:
+def any_value(value: object) -> AnyValue:  # noqa: PLR0911  # one for each kind of value
     match value:
         case None:
             return AnyValue()
