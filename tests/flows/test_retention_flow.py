@@ -172,6 +172,7 @@ def test_one_process_at_a_time(fresh_database: str, conn: psycopg.Connection, ed
             "SELECT pg_advisory_lock(hashtextextended('cynic retention of ' || current_schema(), 0))"
         )
         assert retention.run(conn, edge) is None
+        other.execute("SELECT pg_advisory_unlock_all()")
     assert retention.run(conn, edge) is not None
     assert retention.run(conn, edge) is not None, "the lock was given back"
 

@@ -48,8 +48,10 @@ CASES: dict[str, tuple[int, str, Sequence[str]]] = {
     ),
     "cleanup_dead_letters": (
         30,
-        "INSERT INTO ops_dead_letters (digest, signal, encoding, content, reason, detail, received_at)"
-        " VALUES (decode(md5(new_uuid()::text), 'hex'), 'traces', 'json', '', 'nul', '', {at})",
+        (
+            "INSERT INTO ops_dead_letters (digest, signal, encoding, content, reason, detail, received_at)"
+            " VALUES (decode(md5(new_uuid()::text), 'hex'), 'traces', 'json', '', 'nul', '', {at})"
+        ),
         (),
     ),
     "cleanup_telemetry_snapshots": (

@@ -65,7 +65,14 @@ class LazyGroup(click.Group):
             "What was traced: list traces, or show one as a tree of spans.",
         ),
         "usage": ("cynic.cli.usage:usage", "Tokens and cost by day and model."),
-        "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
+        "import": (
+            "cynic.cli.imports:import_",
+            "Bring in what you already have: transcripts, telemetry.",
+        ),
+        "telemetry": (
+            "cynic.cli.telemetry:telemetry",
+            "What came by OpenTelemetry: try again, derive again, compare.",
+        ),
         "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
         "doctor": (
             "cynic.cli.doctor:doctor",

@@ -118,7 +118,10 @@ WHERE t.trace_id = %(trace_id)s;
 -- The spans of a trace in the order of their begin, without their attributes: those can be large. Tokens that a span tells
 -- are a claim; what is counted stands in the call that the span stands for.
 SELECT s.span_id, s.parent_span_id, s.operation, s.kind, s.status, s.started_at, s.ended_at, s.duration_ms,
-       coalesce(nullif(s.envelope #>> '{status,message}', ''), s.attributes ->> 'error.type') AS error,
+       CASE WHEN s.status = 'error' THEN coalesce(
+           nullif(s.envelope #>> '{status,message}', ''),
+           jsonb_path_query_first(s.envelope, '$.events[*] ? (@.name == "exception").attributes."exception.message"') #>> '{}',
+           s.attributes ->> 'error.type') END AS error,
        s.tokens_input AS claimed_input, s.tokens_output AS claimed_output
 FROM spans AS s
 WHERE s.trace_id = %(trace_id)s

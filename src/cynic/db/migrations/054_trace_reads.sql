@@ -58,19 +58,16 @@ CREATE INDEX idx_ops_rollup_queue_hour ON ops_rollup_queue (source, hour_bucket,
 COMMENT ON TABLE ops_rollup_queue IS 'telemetry: hours whose roll-up does not hold all of their rows; a roller takes them out and computes them anew';
 COMMENT ON COLUMN ops_rollup_queue.source IS 'which rows changed: the first word of the metrics that are made of them; NULL when any may have';
 
--- What is there already ages from now on; what comes later says itself when it was received.
+-- What is there already ages from now on. What comes later is received when the setting of its transaction says, so that
+-- COPY needs no column for it; who sets nothing leaves NULL.
 ALTER TABLE traces ADD COLUMN received_at timestamptz DEFAULT now();
--- squawk-ignore ban-drop-default
-ALTER TABLE traces ALTER COLUMN received_at DROP DEFAULT;
+ALTER TABLE traces ALTER COLUMN received_at SET DEFAULT nullif(current_setting('cynic.received_at', true), '')::timestamptz;
 ALTER TABLE llm_usage ADD COLUMN received_at timestamptz DEFAULT now();
--- squawk-ignore ban-drop-default
-ALTER TABLE llm_usage ALTER COLUMN received_at DROP DEFAULT;
+ALTER TABLE llm_usage ALTER COLUMN received_at SET DEFAULT nullif(current_setting('cynic.received_at', true), '')::timestamptz;
 ALTER TABLE tool_usage ADD COLUMN received_at timestamptz DEFAULT now();
--- squawk-ignore ban-drop-default
-ALTER TABLE tool_usage ALTER COLUMN received_at DROP DEFAULT;
+ALTER TABLE tool_usage ALTER COLUMN received_at SET DEFAULT nullif(current_setting('cynic.received_at', true), '')::timestamptz;
 ALTER TABLE ops_log_records ADD COLUMN received_at timestamptz DEFAULT now();
--- squawk-ignore ban-drop-default
-ALTER TABLE ops_log_records ALTER COLUMN received_at DROP DEFAULT;
+ALTER TABLE ops_log_records ALTER COLUMN received_at SET DEFAULT nullif(current_setting('cynic.received_at', true), '')::timestamptz;
 CREATE INDEX idx_traces_received ON traces ((coalesce(received_at, started_at)));
 CREATE INDEX idx_llm_usage_received ON llm_usage ((coalesce(received_at, created_at)));
 CREATE INDEX idx_tool_usage_received ON tool_usage ((coalesce(received_at, used_at)));
