@@ -97,6 +97,47 @@ def test_hours_and_snapshots_are_as_described(filled: Client) -> None:
     assert set(shown["snapshots"][0]["tables"]) >= {"spans", "traces"}
 
 
+def exported(span_id: str, parent: str, minute: int, tokens: int) -> dict[str, object]:
+    """An export request as JSON: one model call of long ago."""
+    begin = int((NOON + timedelta(minutes=minute)).timestamp()) * 10**9
+    named = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "gpt-5",
+    }
+    attributes: list[object] = [
+        {"key": name, "value": {"stringValue": text}} for name, text in named.items()
+    ]
+    attributes.append({"key": "gen_ai.usage.input_tokens", "value": {"intValue": str(tokens)}})
+    span = {
+        "traceId": "c" * 32,
+        "spanId": span_id,
+        "parentSpanId": parent,
+        "name": "chat gpt-5",
+        "startTimeUnixNano": str(begin),
+        "endTimeUnixNano": str(begin + 10**9),
+        "attributes": attributes,
+        "status": {"code": 2, "message": "cut off"},
+    }
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+
+
+def test_what_an_exporter_sends_is_answered_at_once_and_corrected_when_more_comes(
+    client: Client,
+) -> None:
+    day = {"since": "2026-03-02", "until": "2026-03-02"}
+    for number, (span_id, parent) in enumerate([("2" * 16, "1" * 16), ("1" * 16, "")]):
+        sent = client.post("/v1/traces", json=exported(span_id, parent, number, 10 ** (number + 1)))
+        assert sent.status_code == 200, sent.text
+        total = client.get(USAGE, params=day).json()["total"]
+        assert (total["calls"], total["tokens_input"]) == ([(1, 10), (2, 110)][number])
+        spans = client.get(f"{TRACES}/{'c' * 32}").json()["spans"]
+        assert [one["standing"] for one in spans] == [["orphan"], ["root", "child"]][number]
+        assert spans[0]["error"] == "cut off"
+    (line,) = client.get(TRACES, params={"failed": True}).json()["traces"]
+    assert (line["span_count"], line["error_count"], line["model_calls"]) == (2, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
@@ -137,6 +178,9 @@ def test_a_disk_that_is_nearly_full_refuses_writes_and_answers_questions(
     ):
         assert (answer.status_code, answer.json()["code"]) == (503, "disk-full")
         assert answer.headers["Retry-After"] == "1"
+    sent = client.post("/v1/traces", json=exported("1" * 16, "", 0, 1))
+    assert (sent.status_code, sent.headers["Retry-After"]) == (503, "1")
+    assert "free" in sent.json()["message"]
     assert client.get(f"{JUDGMENTS}/{judgment}").status_code == 200
     assert client.get(TRACES).status_code == 200
 

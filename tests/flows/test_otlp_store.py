@@ -351,13 +351,27 @@ def test_an_event_that_alone_reports_a_call_counts_once(conn: psycopg.Connection
     ]
 
 
-def test_stale_hours_are_named(conn: psycopg.Connection) -> None:
+def test_hours_that_changed_wait_to_be_summed(conn: psycopg.Connection) -> None:
     put(conn, span(1, 1, end=BEGAN_NS + 7200 * SECOND_NS))
     hours = ask(
         conn, "SELECT DISTINCT hour_bucket = date_trunc('hour', hour_bucket) FROM ops_rollup_queue"
     )
     assert hours is True
-    assert ask(conn, "SELECT count(DISTINCT hour_bucket) FROM ops_rollup_queue") == 2
+    assert ask(conn, "SELECT string_agg(source, ' ' ORDER BY source) FROM ops_rollup_queue") == (
+        "span trace"
+    )
+
+
+def test_what_is_stored_says_when_it_was_received(conn: psycopg.Connection) -> None:
+    """However long ago it happened: retention counts from then."""
+    put(conn, span(1, 1, None, chat()))
+    put(conn, span(1, 2, 1, tool()))
+    for table in ("traces", "llm_usage", "tool_usage"):
+        recent = f"SELECT bool_and(received_at > now() - interval '1 hour') FROM {table}"
+        assert ask(conn, recent) is True, table
+    conn.execute("UPDATE traces SET received_at = '2020-01-01'")
+    put(conn, span(1, 3, 1))
+    assert ask(conn, "SELECT received_at > now() - interval '1 hour' FROM traces") is True
 
 
 def test_new_calls_are_booked_in_the_transaction_that_stores_them(conn: psycopg.Connection) -> None:

@@ -21,6 +21,7 @@ from psycopg import errors
 
 from cynic.base import clock
 from cynic.base.errors import CynicError, TryAgainError, UnavailableError
+from cynic.db.datadir import DiskFullError
 from cynic.domains.telemetry.otlp.refusals import letter
 from cynic.flows import otlp_store
 from cynic.flows.otlp_store import Batch
@@ -107,7 +108,11 @@ class Receiver:
                 self._bytes -= size
 
     def submit(self, batch: Batch) -> Future[None]:
-        """Have a batch stored; the future is done when it is committed, or says why it was not."""
+        """Have a batch stored; the future is done when it is committed, or says why it was not.
+
+        `DiskFullError` while there is too little room on the database's disk.
+        """
+        self._database.disk.check()
         done: Future[None] = Future()
         with self._changed:
             if self._stopping:
@@ -210,6 +215,8 @@ def _told(error: BaseException) -> BaseException:
     if isinstance(error, CynicError):
         return error
     _LOG.warning("telemetry could not be stored", exc_info=error)
+    if isinstance(error, errors.DiskFull):
+        return DiskFullError("the database's disk is full")
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
         return UnavailableError("the database does not answer")
     return error
