@@ -18,6 +18,7 @@ from benchmarks import (
     over_http,
     pack,
     recent,
+    trace_reads,
     transcripts,
     up,
 )
@@ -36,6 +37,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "http": over_http.run,
     "batch": batch.run,
     "recent": recent.run,
+    "trace-reads": trace_reads.run,
     "transcripts": transcripts.run,
     "hooks": hooks.run,
     "pack": pack.run,

@@ -15,7 +15,7 @@ from cynic.flows import counters, feedback, learn, record, submission
 from cynic.flows.bell import Bell
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learned import NOTHING, LearnedSource
-from cynic.reads import judgments, session, sessions
+from cynic.reads import judgments, session, sessions, traces, usage
 from cynic.reads.learning.calibration import DAYS_DEFAULT, calibration
 from cynic.reads.learning.status import status
 
@@ -71,7 +71,7 @@ class Memory:
 
         An idempotency `key` stands for its id where it has none; each `caller` has keys of its own.
         """
-        with self.connection() as conn:
+        with self.writing() as conn:
             edge = self.edge(conn)
             return record.record_one(conn, record.identified(given, key, caller, edge), edge)
 
@@ -96,7 +96,7 @@ class Memory:
     ) -> list[Recorded | CynicError]:
         """Record judgments that were read already; those that could not be keep their error."""
         good = [one for one in read if isinstance(one, submission.Submission)]
-        with self.connection() as conn:
+        with self.writing() as conn:
             stored = iter(record.record(conn, good, self.edge(conn)) if good else [])
         return [next(stored) if isinstance(one, submission.Submission) else one for one in read]
 
@@ -106,7 +106,7 @@ class Memory:
 
     def answer(self, judgment_id: str, given: submission.Answer) -> Answered:
         """Store feedback that was read already."""
-        with self.connection() as conn:
+        with self.writing() as conn:
             answered = feedback.answer(conn, judgment_id, given, self.edge(conn))
         if answered.new:
             self._bell.ring()
@@ -182,6 +182,56 @@ class Memory:
         with self.connection() as conn:
             return sessions.page(conn, chosen, limit=limit, cursor=cursor)
 
+    def trace(self, trace_id: str) -> traces.Trace:
+        """One trace: its spans as a tree, with times, tokens, tools and errors."""
+        with self.connection() as conn:
+            return traces.one(conn, trace_id)
+
+    def span(self, trace_id: str, span_id: str) -> dict[str, object]:
+        """Everything that one span said."""
+        with self.connection() as conn:
+            return traces.span(conn, trace_id, span_id)
+
+    def traces(
+        self,
+        *,
+        order: traces.Order = "newest",
+        limit: int = traces.PAGE_ROWS_DEFAULT,
+        cursor: str | None = None,
+        **filters: Any,
+    ) -> traces.Page:
+        """A page of traces, newest or dearest first; the filters are those of `reads.traces.Filters`."""
+        chosen = traces.Filters(**filters)
+        with self.connection() as conn:
+            return traces.page(conn, chosen, order=order, limit=limit, cursor=cursor)
+
+    def usage(self, *, since: dt.date | None = None, until: dt.date | None = None) -> usage.Usage:
+        """Tokens and cost by day and model; the last 30 days unless told otherwise. Days are in UTC, both included."""
+        first, last = usage.days(since, until, clock.now())
+        with self.connection() as conn:
+            return usage.tokens(conn, since=first, until=last)
+
+    def hourly(
+        self,
+        metric: str,
+        *,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        operation: str | None = None,
+        model: str | None = None,
+    ) -> list[usage.Hour]:
+        """A metric hour by hour, newest first; the last day unless told otherwise."""
+        begin, end = usage.hours(since, until, clock.now())
+        with self.connection() as conn:
+            return usage.hourly(
+                conn, metric, since=begin, until=end, operation=operation, model=model
+            )
+
+    def store_snapshots(self, *, limit: int = 1) -> list[dict[str, object]]:
+        """How much is stored and how much waits to be rolled up, newest first."""
+        with self.connection() as conn:
+            return usage.snapshots(conn, limit)
+
     def fold(self) -> int:
         """Add up what the shared counters do not count yet; return how many rows. The worker does this by itself."""
         with self.connection() as conn:
@@ -191,6 +241,13 @@ class Memory:
     def connection(self) -> Generator[psycopg.Connection]:
         """A connection that acts as the application; waits for one, but not for ever."""
         with pool.taken(self._pool) as conn:
+            yield conn
+
+    @contextmanager
+    def writing(self) -> Generator[psycopg.Connection]:
+        """A connection to take something in with; `DiskFullError` while there is too little room for it."""
+        self.database.disk.check()
+        with self.connection() as conn:
             yield conn
 
     @contextmanager

@@ -141,6 +141,7 @@ _FINITE = """
     qlearning_episodes.reward qlearning_tasks.avg_reward qlearning_fisher_gradients.gradient_sum
     td_error_tracker.td_error td_error_tracker.rolling_avg_td_error td_error_tracker.current_q
     td_error_tracker.target td_error_tracker.reward telemetry_hourly.value judgment_metrics.value
+    ops_llm_days.cost_usd
 """
 _BIT = """
     cynic_distance_log.delta_judgment cynic_distance_log.delta_memory cynic_distance_log.delta_consensus
@@ -186,7 +187,25 @@ CONVENTIONS: Mapping[str, Expectation] = {
         ("PHI", "VERIFY", "CULTURE", "BURN", "FIDELITY", "META")
     ),
     "pattern_evolution.trend_direction": Words(("up", "down", "stable")),
-    "traces.status": Words(("unset", "ok", "error")),
+    "ops_rollup_queue.source": Words(("llm", "tool", "span", "trace")),
+    **dict.fromkeys(
+        ("traces.status", "spans.status", "llm_usage.status"), Words(("unset", "ok", "error"))
+    ),
+    "spans.kind": Words(
+        (
+            "model",
+            "embedding",
+            "tool",
+            "agent",
+            "chain",
+            "retrieval",
+            "memory",
+            "evaluation",
+            "other",
+        )
+    ),
+    "ops_dead_letters.signal": Words(("traces", "logs")),
+    "ops_dead_letters.encoding": Words(("protobuf", "json")),
     "dog_signals.signal_type": Words(SIGNALS),
 }
 

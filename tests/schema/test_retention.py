@@ -41,6 +41,19 @@ CASES: dict[str, tuple[int, str, Sequence[str]]] = {
         "INSERT INTO tool_usage (tool_name, status, used_at) VALUES ('t', 'ok', {at})",
         (),
     ),
+    "cleanup_log_records": (
+        7,
+        "INSERT INTO ops_log_records (digest, occurred_at) VALUES (decode(md5(new_uuid()::text), 'hex'), {at})",
+        (),
+    ),
+    "cleanup_dead_letters": (
+        30,
+        (
+            "INSERT INTO ops_dead_letters (digest, signal, encoding, content, reason, detail, received_at)"
+            " VALUES (decode(md5(new_uuid()::text), 'hex'), 'traces', 'json', '', 'nul', '', {at})"
+        ),
+        (),
+    ),
     "cleanup_telemetry_snapshots": (
         30,
         "INSERT INTO telemetry_snapshots (snapshot_type, captured_at) VALUES ('x', {at})",

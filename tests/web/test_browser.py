@@ -11,6 +11,7 @@ import pytest
 from pack_examples import fill
 
 from agent_sessions import shop
+from traced import shopping
 
 if TYPE_CHECKING:
     from served import Site
@@ -38,11 +39,14 @@ def test_a_browser_draws_every_page_without_complaint(
     made = fill(site)
     with psycopg.connect(fresh_database, autocommit=True) as conn:
         shop(conn)
+        shopping(conn)
     pages = {
         "/": "deploy-1141",
         f"/judgments/{made['veto']}": "vetoes",
         "/sessions": "The basket loses items.",
         "/sessions/shop": "Where it failed",
+        "/traces": "plan the shopping",
+        f"/traces/{'a' * 32}": "no such shelf",
     }
     for number, (path, words) in enumerate(pages.items()):
         picture = tmp_path / f"{number}.png"

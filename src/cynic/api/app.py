@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,20 @@ from cynic.api import (
     hooks,
     judgments,
     learning,
+    otlp,
     problems,
     sessions,
     stream,
     tables,
+    traces,
 )
 from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
+from cynic.flows.otlp_receiver import Receiver
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
-from cynic.web import learning_pages, pages, session_pages
+from cynic.web import learning_pages, pages, session_pages, trace_pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -51,6 +55,10 @@ def create_app(
             app.state.memory = opened.enter_context(Memory(database, pool_size=pool_size))
             app.state.broadcaster = stream.Broadcaster(app.state.memory)
             opened.callback(app.state.broadcaster.stop)
+            app.state.receiver = Receiver(database)
+            app.state.otlp_readers = asyncio.Semaphore(otlp.READERS_MAX)
+            app.state.receiver.start()
+            opened.callback(app.state.receiver.stop)
             app.state.worker = None
             if with_worker:
                 app.state.worker = Worker(database)
@@ -69,11 +77,14 @@ def create_app(
     app.include_router(judgments.router)
     app.include_router(learning.router)
     app.include_router(sessions.router)
+    app.include_router(traces.router)
     app.include_router(hooks.router)
+    app.include_router(otlp.router)
     app.include_router(tables.router)
     app.include_router(pages.router)
     app.include_router(session_pages.router)
     app.include_router(learning_pages.router)
+    app.include_router(trace_pages.router)
     problems.install(app)
     app.add_middleware(Authentication, env_keys=env_keys, always=open_to_network)
     app.add_middleware(Limits)

@@ -38,5 +38,5 @@ async def claude_code(
 def _take(memory: Memory, body: bytes, sent_at: str | None) -> JSONResponse:
     event = submission.loads(body)
     at = agent_hooks.sent_at(sent_at, clock.now())
-    with memory.connection() as conn:
+    with memory.writing() as conn:
         return JSONResponse({"stored": agent_hooks.take_claude_code(conn, event, at)})

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg import OperationalError
+from psycopg import OperationalError, errors
 from starlette.exceptions import HTTPException
 
 from cynic.base.errors import (
@@ -19,6 +19,7 @@ from cynic.base.errors import (
     UnavailableError,
     UsageError,
 )
+from cynic.db.datadir import DiskFullError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,8 +81,10 @@ def _cynic_error(request: Request, error: Exception) -> JSONResponse:
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:
-    del error  # its text may name hosts and users
-    return problem(
+    if isinstance(error, errors.DiskFull):
+        detail = "the database's disk is full"
+        return problem(request, DiskFullError.code, DiskFullError.http_status, detail)
+    return problem(  # without the error's text, which may name hosts and users
         request, UnavailableError.code, UnavailableError.http_status, "the database does not answer"
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from cynic.api.grpc import Protocol
 from cynic.base.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def serving(
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         lifespan="on",
+        http=Protocol,
     )
 
     def closing() -> None:

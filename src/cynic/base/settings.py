@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cynic.base.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8618
 DEFAULT_MODEL_DOG = "Sage"
+DEFAULT_DISK_FREE_MIN_MB = 512
+_MEGABYTES_MAX = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,19 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="the dog as which the model votes; any but Guardian",
         default="Sage",
     ),
+    Setting(
+        name="CYNIC_DISK_FREE_MIN_MB",
+        meaning="writes are answered with 503 while less than so many MiB are free on the disk of the embedded server; "
+        "0 never refuses. The disk of any other server cannot be seen: there only its own refusal counts",
+        default=f"{DEFAULT_DISK_FREE_MIN_MB}",
+    ),
 )
+
+
+class BadSettingError(UsageError):
+    """An environment variable holds what it cannot mean."""
+
+    code = "bad-setting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +118,8 @@ class Settings:
     model: str | None = None
     model_key: str | None = field(default=None, repr=False)
     model_dog: str = DEFAULT_MODEL_DOG
+    disk_free_bytes_min: int = DEFAULT_DISK_FREE_MIN_MB << 20
+    """Below it writes are refused; 0 never refuses."""
 
 
 def load(
@@ -126,7 +144,17 @@ def load(
         model=env.get("CYNIC_MODEL") or None,
         model_key=env.get("CYNIC_MODEL_KEY") or None,
         model_dog=env.get("CYNIC_MODEL_DOG") or DEFAULT_MODEL_DOG,
+        disk_free_bytes_min=_megabytes(env, "CYNIC_DISK_FREE_MIN_MB", DEFAULT_DISK_FREE_MIN_MB),
     )
+
+
+def _megabytes(env: Mapping[str, str], name: str, default: int) -> int:
+    given = env.get(name)
+    if not given:
+        return default << 20
+    if not (given.isascii() and given.isdigit()) or len(given) > len(str(_MEGABYTES_MAX)):
+        raise BadSettingError(f"{name} must be a whole number of MiB from 0 on, not {given!r}")
+    return int(given) << 20
 
 
 def _database(env: Mapping[str, str], given: str | None) -> tuple[str | None, str]:

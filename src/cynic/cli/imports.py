@@ -31,6 +31,10 @@ FAULTS_SHOWN = 10
             "cynic.cli.imports:claude_code",
             "The session transcripts that Claude Code keeps.",
         ),
+        "otlp": (
+            "cynic.cli.imports:otlp",
+            "Files of OpenTelemetry: protobuf, JSON, JSON lines, gzip or not.",
+        ),
     },
 )
 def import_() -> None:
@@ -57,12 +61,47 @@ def claude_code(*, folder: Path | None, schema: str | None, as_json: bool) -> No
     folder = (folder or Path("~/.claude/projects")).expanduser()
     if not folder.exists():  # before a database is started for nothing
         transcript_files.find(folder)
-    with open_memory(schema) as memory, memory.connection() as conn, _shown() as bar:
+    with open_memory(schema) as memory, memory.writing() as conn, _shown() as bar:
         report = ingest_transcripts.import_claude_code(conn, folder, clock.now(), bar)
     if as_json:
         emit(report.document())
     else:
         _show(report)
+    if not report.clean:
+        click.get_current_context().exit(EXIT_FOUND_WRONG)
+
+
+@click.command()
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@schema_option
+@json_option
+def otlp(*, files: tuple[Path, ...], schema: str | None, as_json: bool) -> None:
+    """Import export requests of traces and logs, as exporters and collectors write them to files.
+
+    Exit code 6 says that some did not go in (`cynic telemetry retry` tries those that were set aside); the rest did.
+    """
+    from cynic.flows import otlp_files
+    from cynic.flows.otlp_receiver import Receiver
+
+    with open_memory(schema) as memory, _shown() as bar:
+        receiver = Receiver(memory.database)
+        receiver.start()
+        try:
+            report = otlp_files.import_files(receiver, files, bar)
+        finally:
+            receiver.stop()
+    if as_json:
+        emit(report.document())
+    else:
+        click.echo(
+            f"{report.requests} requests in {report.files} files: {report.spans} spans, {report.log_records} log records"
+        )
+        for reason, number in report.reasons.most_common():
+            say(f"set aside: {number} {reason}")
+        for fault in report.faults[:FAULTS_SHOWN]:
+            say(f"not read: {fault.path}, request {fault.place}: {fault.reason}")
     if not report.clean:
         click.get_current_context().exit(EXIT_FOUND_WRONG)
 

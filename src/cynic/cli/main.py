@@ -60,7 +60,19 @@ class LazyGroup(click.Group):
             "cynic.cli.sessions:sessions",
             "What agents did: list sessions, or show one with its tools and files.",
         ),
-        "import": ("cynic.cli.imports:import_", "Bring in what you already have: transcripts."),
+        "traces": (
+            "cynic.cli.traces:traces",
+            "What was traced: list traces, or show one as a tree of spans.",
+        ),
+        "usage": ("cynic.cli.usage:usage", "Tokens and cost by day and model."),
+        "import": (
+            "cynic.cli.imports:import_",
+            "Bring in what you already have: transcripts, telemetry.",
+        ),
+        "telemetry": (
+            "cynic.cli.telemetry:telemetry",
+            "What came by OpenTelemetry: try again, derive again, compare.",
+        ),
         "hooks": ("cynic.cli.hooks:hooks", "Let a running agent tell what it does."),
         "demo": ("cynic.cli.demo:demo", "See on data what cynic does."),
         "doctor": (

@@ -35,7 +35,7 @@ def entry(line: Line) -> str:
         [
             (when + _tail(_place(line), COLUMNS - len(when))).rstrip(),
             *([f"  {said}"] if said else []),
-            *_wrapped(filter(None, did), "  "),
+            *wrapped(filter(None, did), "  "),
             f"  {safe(line.session_id)}",
             "",
         ]
@@ -116,7 +116,7 @@ def _head(line: Line) -> str:
         for name, text in rows
         for part, piece in enumerate(chop_cells(safe(text), COLUMNS - 9))
     ]
-    return "\n".join([*shown, *_wrapped(did, f"{'did':8} ", " " * 9), ""])
+    return "\n".join([*shown, *wrapped(did, f"{'did':8} ", " " * 9), ""])
 
 
 def _section(title: str, lines: Sequence[str]) -> str:
@@ -169,7 +169,7 @@ def _models(found: Session) -> list[str]:
             f"{compact(model.tokens_input)} in, {compact(model.tokens_output)} out",
             cost(model.cost_usd, model.unpriced_calls),
         ]
-        rows += [f"  {clipped(model.model, COLUMNS - 2)}", *_wrapped(texts, "    ")]
+        rows += [f"  {clipped(model.model, COLUMNS - 2)}", *wrapped(texts, "    ")]
     return rows
 
 
@@ -192,7 +192,7 @@ def _turns(turns: Sequence[Turn]) -> list[str]:
             f"{tool.tool} {tool.calls}" + (f" ({tool.failed} failed)" if tool.failed else "")
             for tool in turn.tools
         ]
-        lines += _wrapped(used, inner) if used else []
+        lines += wrapped(used, inner) if used else []
         if turn.answer:
             lines.append(inner + clipped(f"→ {turn.answer}", COLUMNS - len(inner)))
     return lines
@@ -203,7 +203,7 @@ def _place(line: Line) -> str:
     return f"{line.working_directory or ''}{branch}"
 
 
-def _wrapped(texts: Iterable[str], first: str, following: str | None = None) -> list[str]:
+def wrapped(texts: Iterable[str], first: str, following: str | None = None) -> list[str]:
     """Texts with a dot between them, broken between texts and never inside one."""
     lines: list[str] = []
     current = ""

@@ -6,13 +6,14 @@ Order: --database > CYNIC_DATABASE_URL > DATABASE_URL > PG* > the embedded serve
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
 
 import psycopg
 from psycopg import conninfo, errors, sql
 
 from cynic.base.errors import UnavailableError
+from cynic.db.disk_guard import DiskGuard
 from cynic.db.migrate import statement, use_schema
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Database:
     schema: str | None = None
     data_dir: Path | None = None
     """Where the embedded server keeps its files; None for any other server."""
+    disk: DiskGuard = field(default_factory=lambda: DiskGuard(None, 0), compare=False)
+    """Asked before something is taken in."""
 
     @property
     def shown(self) -> str:
@@ -116,6 +119,7 @@ def database(
             source=settings.database_source,
             schema=settings.schema,
             data_dir=server.data_dir,
+            disk=DiskGuard(server.data_dir, settings.disk_free_bytes_min),
         )
 
 

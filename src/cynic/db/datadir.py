@@ -42,7 +42,7 @@ CONF = {
 
 
 class DiskFullError(UnavailableError):
-    """The disk has no room for the database."""
+    """The disk has no room for the database, or too little to take more in."""
 
     code = "disk-full"
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 10_000
 
+_PREFIX = "cleanup_"
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("retention.sql")))
 
 
@@ -40,35 +41,43 @@ def run(
 
     A dry run deletes and rolls back, rule by rule, so it sees exactly what a run would remove.
     """
-    for name, _ in conn.execute(_SQL["functions"]).fetchall():
-        rows = _dry(conn, name, batch_rows) if dry_run else _until_done(conn, name, batch_rows)
-        yield Cleaned(str(name).removeprefix("cleanup_"), rows)
+    for rule in rules(conn):
+        if dry_run:
+            yield Cleaned(rule, _dry(conn, rule, batch_rows))
+        else:
+            yield Cleaned(rule, sum(batches(conn, rule, batch_rows=batch_rows)))
 
 
-def _dry(conn: psycopg.Connection, name: str, batch_rows: int) -> int:
+def rules(conn: psycopg.Connection) -> list[str]:
+    """Every rule of the schema, by name."""
+    rows = conn.execute(_SQL["functions"]).fetchall()
+    return [str(name).removeprefix(_PREFIX) for name, _ in rows]
+
+
+def batches(conn: psycopg.Connection, rule: str, *, batch_rows: int = BATCH_ROWS) -> Iterator[int]:
+    """Apply one rule until it finds nothing more; give the rows of each batch, which is committed by then."""
+    while True:
+        with conn.transaction():
+            rows = sum(_one_batch(conn, rule, batch_rows))
+        if not rows:
+            return
+        yield rows
+
+
+def _dry(conn: psycopg.Connection, rule: str, batch_rows: int) -> int:
     import psycopg
 
     rows = 0
     with conn.transaction():
-        rows = _until_done(conn, name, batch_rows)
+        rows = sum(batches(conn, rule, batch_rows=batch_rows))
         raise psycopg.Rollback
     return rows
 
 
-def _until_done(conn: psycopg.Connection, name: str, batch_rows: int) -> int:
-    total = 0
-    while True:
-        with conn.transaction():
-            counts = _one_batch(conn, name, batch_rows)
-        total += sum(counts)
-        if max(counts, default=0) < batch_rows:
-            return total
-
-
-def _one_batch(conn: psycopg.Connection, name: str, batch_rows: int) -> list[int]:
+def _one_batch(conn: psycopg.Connection, rule: str, batch_rows: int) -> list[int]:
     """Rows removed by one call: one number per table that the rule spans."""
     call = sql.SQL("SELECT * FROM {}(p_batch => {})").format(
-        sql.Identifier(name), sql.Placeholder()
+        sql.Identifier(f"{_PREFIX}{rule}"), sql.Placeholder()
     )
     row = conn.execute(call, [batch_rows]).fetchone()
     return [int(count) for count in row or ()]

@@ -108,8 +108,8 @@ WHERE m.total_prompts <> excluded.total_prompts;
 
 -- name: calls
 -- A call is completed by its end. A hook may not know how long it took; the transcript does.
-INSERT INTO tool_usage AS t (tool_name, parameters, result, duration_ms, status, used_at, session_id, call_id)
-SELECT g.tool_name, g.parameters, g.result, g.duration_ms, g.status, g.used_at, g.session_id, g.call_id
+INSERT INTO tool_usage AS t (tool_name, parameters, result, duration_ms, status, used_at, session_id, call_id, received_at)
+SELECT g.tool_name, g.parameters, g.result, g.duration_ms, g.status, g.used_at, g.session_id, g.call_id, now()
 FROM json_to_recordset(%(rows)s::json) AS g (
     call_id text, session_id text, tool_name text, parameters jsonb, result jsonb, duration_ms integer, status text,
     used_at timestamptz)
@@ -147,14 +147,14 @@ WITH given AS MATERIALIZED (
 ), former AS MATERIALIZED (
     SELECT u.response_id, u.tokens_input, u.tokens_output, u.tokens_cache_read, u.tokens_cache_write
     FROM llm_usage AS u
-    WHERE u.response_id IN (SELECT g.response_id FROM given AS g)
+    WHERE u.call_key IN (SELECT 'anthropic ' || g.response_id FROM given AS g)
 ), stored AS (
     INSERT INTO llm_usage AS u (adapter, model, tokens_input, tokens_output, latency_ms, created_at, session_id,
-                                response_id, tokens_cache_read, tokens_cache_write)
+                                response_id, call_key, tokens_cache_read, tokens_cache_write, received_at)
     SELECT 'anthropic', g.model, g.tokens_input, g.tokens_output, g.latency_ms, g.at, g.session_id, g.response_id,
-           g.cache_read, g.cache_write
+           'anthropic ' || g.response_id, g.cache_read, g.cache_write, now()
     FROM given AS g
-    ON CONFLICT (response_id) DO UPDATE
+    ON CONFLICT (call_key) DO UPDATE
     SET model = excluded.model, tokens_input = excluded.tokens_input, tokens_output = excluded.tokens_output,
         latency_ms = excluded.latency_ms, created_at = excluded.created_at,
         tokens_cache_read = excluded.tokens_cache_read, tokens_cache_write = excluded.tokens_cache_write

@@ -1,4 +1,4 @@
-"""The worker: what goes on by itself while the service runs, in one thread with one connection."""
+"""The worker: what goes on by itself while the service runs. Learning has a thread and a connection, upkeep another."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cynic.flows import bell, counters, learn
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learning import governance
 from cynic.flows.learning.state import Keeper
+from cynic.flows.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import psycopg
@@ -40,20 +41,25 @@ class Worker:
         self._database = database
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cynic-worker", daemon=True)
+        self._upkeep = Upkeep(database)
         self._last_round = time.monotonic()
 
     @property
     def alive(self) -> bool:
-        """Whether a round was completed lately."""
+        """Whether a round was completed lately, and the upkeep runs."""
+        if not self._upkeep.alive:
+            return False
         return self._thread.is_alive() and time.monotonic() - self._last_round < ALIVE_SECONDS
 
     def start(self) -> None:
         """Begin; returns at once."""
+        self._upkeep.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End after the round under way."""
         self._stop.set()
+        self._upkeep.stop()
         if self._thread.is_alive():
             self._thread.join()
 

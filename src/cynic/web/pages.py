@@ -1,4 +1,4 @@
-"""`/`: the newest sessions and judgments. `/judgments/{id}`: one judgment."""
+"""`/`: the newest sessions, traces and judgments. `/judgments/{id}`: one judgment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
 from cynic.base.verdict import VERDICTS
 from cynic.db import browse
 from cynic.domains.core.judgment import UnknownJudgmentError
-from cynic.reads import judgments, sessions
+from cynic.reads import judgments, sessions, traces
 from cynic.reads.judgments import Filters, Page
 from cynic.web import frame, render, session_show, show
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PAGE_ROWS: Final = 50
 SESSIONS_SHOWN: Final = 4
+TRACES_SHOWN: Final = 4
 _EXAMPLE: Final = """curl -s {url} \\
   -H 'content-type: application/json' \\
   -d '{{"item_type": "code", "item_content": "return a + b",
@@ -44,7 +45,7 @@ def newest(
     session_id: str = "",
     cursor: str = "",
 ) -> HTMLResponse:
-    """Show the newest sessions and judgments, or the page that a cursor leads to; an empty field asks for nothing."""
+    """Show the newest sessions, traces and judgments, or the page that a cursor leads to; an empty field asks for nothing."""
     asked = {"verdict": verdict, "item_type": item_type, "user": user, "session_id": session_id}
     given = {name: value for name, value in asked.items() if value}
     return frame.answered(request, lambda: _list(request, given, cursor or None))
@@ -70,12 +71,14 @@ def _list(request: Request, asked: Mapping[str, str], cursor: str | None) -> HTM
         whole = cursor is None and not asked
         count = _count(conn, found) if whole else None
         recent = sessions.page(conn, limit=SESSIONS_SHOWN).lines if whole else []
+        traced = traces.page(conn, limit=TRACES_SHOWN).lines if whole else []
     return render.page(
         request,
         "list.html",
         state=frame.state(request, count),
         lines=[line.document() for line in found.lines],
         recent=recent,
+        traced=traced,
         titled=session_show.title,
         asked=asked,
         first=cursor is None,

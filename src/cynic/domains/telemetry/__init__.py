@@ -6,7 +6,8 @@ hourly values are what is left when the detail is gone.
 Invariants: a span is unique within its trace and goes with it; durations, tokens, counts and costs are never
 negative; a cost is NULL when the price is not known, never 0.
 
-Retention: traces with their spans 7 days; usage and snapshots 30 days; hourly values are kept.
+Retention: traces with their spans and log records 7 days, usage and dead letters 30 days, each from when it was
+received; snapshots 30 days; hourly values and sums by day are kept.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from typing import Final
 
 TABLES: Final = (
     "llm_usage",
+    "ops_dead_letters",
     "ops_imports",
+    "ops_llm_days",
+    "ops_log_records",
+    "ops_rollup_queue",
     "spans",
     "telemetry_hourly",
     "telemetry_snapshots",

@@ -21,7 +21,9 @@ class LlmUsageRow:
 
     id: int
     adapter: str
+    """The provider, in the spelling of the alias table; unknown when not told."""
     model: str
+    """The model that answered, else the one asked for; unknown when not told."""
     tokens_input: int
     tokens_output: int
     cost_usd: Decimal | None
@@ -31,11 +33,55 @@ class LlmUsageRow:
     session_id: str | None
     """The session in which the model was called; NULL when unknown."""
     response_id: str | None
-    """The providers id of the response: the same call reported twice is one row; NULL when it has none."""
+    """The providers id of the response; NULL when it has none."""
     tokens_cache_read: int | None
     """The part of tokens_input that came from a cache; NULL when not told."""
     tokens_cache_write: int | None
     """The part of tokens_input that was written to a cache; NULL when not told."""
+    call_key: str | None
+    """What makes the call one: provider and response id, else trace and span; NULL when nothing does."""
+    trace_id: str | None
+    """The trace of the span that is counted for this call; NULL when it came without one."""
+    span_id: str | None
+    """The span that is counted for this call; NULL when it came without one."""
+    operation: str | None
+    """Chat, embeddings and so on, as the conventions name it; NULL when not told."""
+    status: str | None
+    """Whether the call failed; NULL when not told."""
+    started_at: datetime | None
+    """When the call began; created_at is when it ended. NULL when not told."""
+    reported_by: str | None
+    """The instrumentation whose report is counted; NULL for transcripts and hooks."""
+    tokens_reasoning: int | None
+    """The part of tokens_output that was reasoning; NULL when not told."""
+    claimed_cost_usd: Decimal | None
+    """What the client says the call cost; never booked by itself. NULL when not told."""
+    is_usage_told: bool
+    """False: the report tells no tokens, and the zeros mean nothing."""
+    is_input_exclusive: bool
+    """True: the client told input without the cached parts, which were added."""
+    received_at: datetime | None
+    """When it was stored here: retention counts from then, so that an import is kept; NULL counts from created_at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsDeadLettersRow:
+    """What was received and cannot be stored, as it came, until it is driven again or 30 days old."""
+
+    id: int
+    digest: bytes
+    """SHA-256 of the content: the same letter sent twice is one row."""
+    signal: str
+    encoding: str
+    content: bytes
+    """An export request that holds this one item, with its resource and scope."""
+    reason: str
+    """A stable word for why: bad-trace-id, nul, own-parent and so on."""
+    detail: str
+    received_at: datetime
+    attempts: int
+    """How often storing it was tried."""
+    attempted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +98,65 @@ class OpsImportsRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpsLlmDaysRow:
+    """What was added to and taken from the model calls of a day (UTC): the sum of its rows is what was counted, rows that retention took included."""
+
+    id: int
+    day_bucket: datetime
+    adapter: str
+    model: str
+    calls: int
+    told_calls: int
+    """Calls that told tokens_input and tokens_output; the others told none."""
+    tokens_input: int
+    tokens_output: int
+    cache_read_calls: int
+    """Calls that told tokens_cache_read: where there are none the sum is not known; so for cache_write and reasoning."""
+    tokens_cache_read: int
+    cache_write_calls: int
+    tokens_cache_write: int
+    reasoning_calls: int
+    tokens_reasoning: int
+    priced_calls: int
+    """Calls whose price is known, which cost_usd is the sum of."""
+    cost_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsLogRecordsRow:
+    """Log records of agents: message content and events, joined to spans by their ids."""
+
+    id: int
+    digest: bytes
+    """SHA-256 of the record with its resource and scope: the same record sent twice is one row."""
+    event_name: str | None
+    trace_id: str | None
+    span_id: str | None
+    session_id: str | None
+    occurred_at: datetime
+    severity: int | None
+    body: JSON | None
+    attributes: JSON
+    envelope: JSON
+    """The rest of the record without loss: nanoseconds, flags, severity text, scope, resource."""
+    derived_version: int
+    received_at: datetime | None
+    """When it was stored here: retention counts from then, so that an import is kept; NULL counts from occurred_at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsRollupQueueRow:
+    """Hours whose roll-up does not hold all of their rows; a roller takes them out and computes them anew."""
+
+    id: int
+    hour_bucket: datetime
+    written_by: str
+    """The transaction that wrote the row; taken once all as old as it have ended."""
+    source: str | None
+    """Which rows changed: the first word of the metrics that are made of them; NULL when any may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpansRow:
     """The steps of a trace; unique within it."""
 
@@ -64,16 +169,52 @@ class SpansRow:
     ended_at: datetime | None
     duration_ms: int | None
     attributes: JSON
+    """The attributes of the span as they came, without loss."""
+    kind: str
+    """What the span stands for; only model and embedding are calls of a model whose tokens count."""
+    status: str
+    """As the span says; error also when it names an error type."""
+    session_id: str | None
+    """The session or conversation that the span itself names; NULL when none."""
+    tokens_input: int | None
+    """Input tokens that the span tells, cached ones included: a claim unless it is a model call; NULL when not told."""
+    tokens_output: int | None
+    """Output tokens that the span tells, reasoning included: a claim unless it is a model call; NULL when not told."""
+    envelope: JSON
+    """The rest of the span without loss: nanoseconds, kind, status, events, links, scope, resource."""
+    derived_version: int
+    """The version of the alias table that the facts were derived with; 0 when they were not derived."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetryHourlyRow:
-    """One value for each metric and hour, kept."""
+    """A metric in one hour, by operation, adapter and model: sum, count and percentiles, kept."""
 
     id: int
     metric_name: str
     value: Decimal
+    """The sum over the hour, in the unit that the name of the metric ends with."""
     hour_bucket: datetime
+    operation: str | None
+    """What was done: the operation of a span or trace, the tool, the kind of model call; its first 200 characters."""
+    adapter: str | None
+    """The provider of the model: two may have a model of the same name; NULL where no model was called."""
+    model: str | None
+    """The model that was called; NULL where none was."""
+    sample_count: int | None
+    """How many measurements value is the sum of; NULL for a value that was written as one number."""
+    p50: Decimal | None
+    """The smallest measurement that half of them do not exceed; NULL once rows of the hour are gone and others came late."""
+    p95: Decimal | None
+    """The smallest measurement that 95 in 100 do not exceed; NULL as p50."""
+    p99: Decimal | None
+    """The smallest measurement that 99 in 100 do not exceed; NULL as p50."""
+    pruned_count: int
+    """The part of sample_count whose rows retention took away."""
+    pruned_sum: Decimal
+    """The part of value whose rows retention took away: with the rows still kept it gives the whole again."""
+    rolled_at: datetime | None
+    """When it was last computed from rows; NULL for a value that was written as one number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +241,13 @@ class ToolUsageRow:
     session_id: str | None
     """The session in which the tool was used; NULL when unknown."""
     call_id: str | None
-    """The agents own id of the call: the same call reported twice is one row; NULL when it has none."""
+    """The id of the call: the same call reported twice is one row. From a trace it begins with the trace id, since ids of calls repeat. NULL when it has none."""
+    trace_id: str | None
+    """The trace of the span that stands for this call; NULL when it came without one."""
+    span_id: str | None
+    """The span that stands for this call; NULL when it came without one."""
+    received_at: datetime | None
+    """When it was stored here: retention counts from then, so that an import is kept; NULL counts from used_at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +257,27 @@ class TracesRow:
     id: int
     trace_id: str
     operation: str
+    """The name of the root span; of the earliest span that is there until the root comes."""
     started_at: datetime
     ended_at: datetime | None
     duration_ms: int | None
     status: str
     metadata: JSON
+    session_id: str | None
+    """The session that the root names, else the first by name that any span does; NULL when none does."""
+    service_name: str | None
+    """The service of the root span; NULL when not told."""
+    root_span_id: str | None
+    """The span without a parent, the earliest if there are several; NULL until it comes: then times and status are of the spans that are there."""
+    span_count: int
+    """How many spans of the trace are stored."""
+    error_count: int
+    """How many of them ended in an error."""
+    tokens_input: int | None
+    """Input tokens of the model calls counted in this trace, cached ones included; NULL when no call told any."""
+    tokens_output: int | None
+    """Output tokens of the model calls counted in this trace, reasoning included; NULL when no call told any."""
+    cost_usd: Decimal | None
+    """Our price of the model calls counted in this trace; NULL while none is known."""
+    received_at: datetime | None
+    """When the newest of its spans was stored here: retention counts from then; NULL counts from started_at."""

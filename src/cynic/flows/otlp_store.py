@@ -1,0 +1,259 @@
+"""Storing spans, events and dead letters: one transaction for what many requests brought.
+
+One writer at a time in a schema (an advisory lock that ends with the transaction) reads what is stored of the batch's
+traces and calls, works out in Python what changes (`domains.telemetry.otlp.merge`), and writes it: new rows by COPY,
+changed ones by UPDATE. Nobody can lock anybody out: the lock comes first, and all else is behind it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, LiteralString, cast
+
+from cynic.db import copying, sqlfile
+from cynic.domains.telemetry.otlp import aliases, merge
+from cynic.domains.telemetry.otlp.attributes import encode
+from cynic.domains.telemetry.otlp.merge import Plan, State
+from cynic.flows import otlp_rows as rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from cynic.domains.telemetry.otlp.calls import Call
+    from cynic.domains.telemetry.otlp.logs import EventRecord
+    from cynic.domains.telemetry.otlp.merge import Trace
+    from cynic.domains.telemetry.otlp.refusals import Letter
+    from cynic.domains.telemetry.otlp.spans import SpanRecord
+
+    Booking = Callable[[psycopg.Connection, Sequence[Call]], None]
+
+_SQL: Final = cast(
+    "Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("otlp_store.sql"))
+)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is to be stored together."""
+
+    spans: list[SpanRecord] = field(default_factory=list["SpanRecord"])
+    events: list[EventRecord] = field(default_factory=list["EventRecord"])
+    letters: list[Letter] = field(default_factory=list["Letter"])
+
+
+def store(
+    conn: psycopg.Connection, batch: Batch, now: datetime, book: Booking | None = None
+) -> Plan:
+    """Store a batch in one transaction; returned means committed.
+
+    `book` is called inside the transaction with the calls of models that are new in it, each of them once for ever:
+    the place where money is booked.
+    """
+    with conn.transaction():
+        made = Plan()
+        if batch.spans or batch.events:
+            conn.execute(_SQL["only_writer"])
+            spans = merge.latest(batch.spans)
+            events = _new_events(conn, batch.events)
+            made = merge.plan(spans, events, _state(conn, spans, events))
+            _write(conn, made, events)
+            if book is not None and made.new_calls:
+                book(conn, list(made.new_calls.values()))
+        if batch.letters:
+            _keep_letters(conn, batch.letters, now)
+    return made
+
+
+def rederive(
+    conn: psycopg.Connection,
+    spans: Sequence[SpanRecord],
+    events: Sequence[EventRecord],
+    book: Booking | None = None,
+) -> Plan:
+    """Bring what was derived from stored spans and events up to date, in one transaction; what they said stays."""
+    with conn.transaction():
+        conn.execute(_SQL["only_writer"])
+        state = _state(conn, spans, events)
+        kept = [span for span in spans if (span.trace_id, span.span_id) in state.ends]
+        made = merge.plan(kept, events, state, again=True)
+        for span in made.changed_spans:
+            conn.execute(_SQL["update_facts"], rows.span_facts(span, aliases.CURRENT.version))
+        made.changed_spans.clear()
+        _write(conn, made, ())
+        if book is not None and made.new_calls:
+            book(conn, list(made.new_calls.values()))
+    return made
+
+
+def _state(
+    conn: psycopg.Connection, spans: Sequence[SpanRecord], events: Sequence[EventRecord]
+) -> State:
+    """Read what is stored of what the batch may touch."""
+    state = State()
+    ids = sorted({span.trace_id for span in spans})
+    if ids:
+        for row in conn.execute(_SQL["stored_traces"], {"ids": ids}):
+            trace = rows.read_trace(row)
+            state.traces[trace.trace_id] = trace
+    old = [span for span in spans if span.trace_id in state.traces]
+    if old:
+        keys = {"traces": [span.trace_id for span in old], "spans": [span.span_id for span in old]}
+        for trace_id, span_id, ended_at in conn.execute(_SQL["stored_ends"], keys):
+            state.ends[trace_id, span_id] = None if ended_at is None else rows.us(ended_at)
+    _read_calls(conn, state, spans, events)
+    _read_tools(conn, state, spans, events)
+    return state
+
+
+def _read_calls(
+    conn: psycopg.Connection,
+    state: State,
+    spans: Sequence[SpanRecord],
+    events: Sequence[EventRecord],
+) -> None:
+    told = [
+        item.facts.response_id
+        for item in (*spans, *events)
+        if item.facts is not None and item.facts.response_id is not None
+    ]
+    changed = sorted({trace_id for trace_id, _ in state.ends})
+    keys = [f"event {event.digest.hex()}" for event in events if event.facts is not None]
+    if told or changed or keys:
+        given = {"responses": sorted(set(told)), "traces": changed, "keys": keys}
+        state.calls = [rows.read_call(row) for row in conn.execute(_SQL["stored_calls"], given)]
+
+
+def _read_tools(
+    conn: psycopg.Connection,
+    state: State,
+    spans: Sequence[SpanRecord],
+    events: Sequence[EventRecord],
+) -> None:
+    ids = {
+        merge.tool_key(span, span.trace_id, span.span_id)
+        for span in spans
+        if span.facts.kind == "tool"
+        and (span.trace_id in state.traces or span.facts.has_global_call_id)
+    }
+    ids |= {merge.tool_key(one, None, one.digest.hex()) for one in events if one.facts is not None}
+    if ids:
+        for row in conn.execute(_SQL["stored_tools"], {"ids": sorted(ids)}):
+            tool = rows.read_tool(row)
+            state.tools[tool.call_id] = tool
+
+
+def _new_events(conn: psycopg.Connection, events: Iterable[EventRecord]) -> list[EventRecord]:
+    by_digest = {event.digest: event for event in events}
+    if by_digest:
+        for (digest,) in conn.execute(_SQL["stored_events"], {"digests": list(by_digest)}):
+            by_digest.pop(bytes(digest), None)
+    return list(by_digest.values())
+
+
+def _write(conn: psycopg.Connection, made: Plan, events: Sequence[EventRecord]) -> None:
+    """Write a plan; traces first, because spans hang on them."""
+    version = aliases.CURRENT.version
+    traces = list(made.traces.values())
+    if new := [trace for trace in traces if not trace.is_stored]:
+        copying.copy(conn, _SQL["copy_traces"], rows.TRACES, map(rows.trace_row, new))
+    if made.new_spans:
+        found = (rows.span_row(span, version) for span in made.new_spans)
+        copying.copy(conn, _SQL["copy_spans"], rows.SPANS, found)
+    for span in made.changed_spans:
+        conn.execute(_SQL["update_span"], rows.span_values(span, version))
+    _write_calls(conn, made)
+    _write_tools(conn, made)
+    if events:
+        found = (rows.event_row(event, version) for event in events)
+        copying.copy(conn, _SQL["copy_events"], rows.EVENTS, found)
+    if old := [trace for trace in traces if trace.is_stored]:
+        _update_traces(conn, old)
+    if made.recount:
+        conn.execute(_SQL["recount"], {"ids": sorted(made.recount)})
+
+
+def _write_calls(conn: psycopg.Connection, made: Plan) -> None:
+    if made.gone_calls:
+        conn.execute(_SQL["drop_calls"], {"ids": made.gone_calls})
+    for call in made.changed_calls.values():
+        conn.execute(_SQL["update_call"], rows.call_values(call))
+    if made.new_calls:
+        found = map(rows.call_row, made.new_calls.values())
+        copying.copy(conn, _SQL["copy_calls"], rows.CALLS, found)
+
+
+def _write_tools(conn: psycopg.Connection, made: Plan) -> None:
+    if made.new_tools:
+        copying.copy(
+            conn, _SQL["copy_tools"], rows.TOOLS, map(rows.tool_row, made.new_tools.values())
+        )
+    for tool in made.changed_tools.values():
+        conn.execute(_SQL["update_tool"], rows.tool_values(tool))
+    told = [*made.new_tools.values(), *made.changed_tools.values()]
+    over = [tool for tool in told if tool.status != "pending"]
+    if over:
+        conn.execute(
+            _SQL["signals"],
+            {
+                "ids": [f"tool {tool.call_id}" for tool in over],
+                "sessions": [tool.session_id for tool in over],
+                "inputs": [encode({"itemType": "tool", "tool": tool.tool_name}) for tool in over],
+                "outcomes": [
+                    encode({"status": tool.status, "reason": tool.error_type}) for tool in over
+                ],
+                "telemetries": [encode({"latencyMs": tool.duration_ms}) for tool in over],
+                "metadatas": [
+                    encode({"traceId": tool.trace_id, "spanId": tool.span_id}) for tool in over
+                ],
+                "ats": [rows.time(tool.ended_us) for tool in over],
+            },
+        )
+
+
+def _keep_letters(conn: psycopg.Connection, letters: Iterable[Letter], now: datetime) -> None:
+    by_digest = {
+        hashlib.sha256(letter.signal.encode() + letter.content).digest(): letter
+        for letter in letters
+    }
+    kept = by_digest.values()
+    conn.execute(
+        _SQL["dead_letters"],
+        {
+            "now": now,
+            "digests": list(by_digest),
+            "signals": [letter.signal for letter in kept],
+            "encodings": [letter.encoding for letter in kept],
+            "contents": [letter.content for letter in kept],
+            "reasons": [letter.reason for letter in kept],
+            "details": [letter.detail.replace("\0", "\u2400") for letter in kept],
+        },
+    )
+
+
+def _update_traces(conn: psycopg.Connection, traces: Sequence[Trace]) -> None:
+    conn.execute(
+        _SQL["update_traces"],
+        {
+            "trace_id": [trace.trace_id for trace in traces],
+            "operation": [trace.operation for trace in traces],
+            "started_at": [rows.time(trace.started_us) for trace in traces],
+            "ended_at": [
+                None if trace.ended_us is None else rows.time(trace.ended_us) for trace in traces
+            ],
+            "duration_ms": [trace.duration_ms for trace in traces],
+            "status": [trace.status for trace in traces],
+            "metadata": [trace.metadata for trace in traces],
+            "session_id": [trace.session_id for trace in traces],
+            "service_name": [trace.service_name for trace in traces],
+            "root_span_id": [trace.root_span_id for trace in traces],
+            "span_count": [trace.span_count for trace in traces],
+            "error_count": [trace.error_count for trace in traces],
+            "tokens_input": [trace.tokens_input for trace in traces],
+            "tokens_output": [trace.tokens_output for trace in traces],
+        },
+    )
