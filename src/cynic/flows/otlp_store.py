@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import copying, sqlfile
-from cynic.domains.telemetry.otlp import aliases, merge
+from cynic.domains.telemetry.otlp import aliases, calls, merge
 from cynic.domains.telemetry.otlp.attributes import encode
+from cynic.domains.telemetry.otlp.calls import SLACK_US
+from cynic.domains.telemetry.otlp.facts import MODEL_KINDS
 from cynic.domains.telemetry.otlp.logs import EventRecord
 from cynic.domains.telemetry.otlp.merge import Plan, State
 from cynic.flows import otlp_rows as rows
@@ -126,19 +128,27 @@ def _read_calls(
     items: Sequence[SpanRecord | EventRecord],
     changed: Sequence[str],
 ) -> None:
-    told = {
-        item.facts.response_id
-        for item in items
-        if item.facts is not None and item.facts.response_id is not None
-    }
-    keys = [
-        f"event {item.digest.hex()}"
-        for item in items
-        if isinstance(item, EventRecord) and item.facts is not None
-    ]
+    reports = [_report(item) for item in items if _is_call(item)]
+    told = [report for report in reports if report.response_id is not None]
+    keys = {report.call_key for report in told}
+    keys |= {report.call_key for report in reports if report.trace_id is None}
     if told or changed or keys:
-        given = {"responses": sorted(told), "traces": list(changed), "keys": keys}
+        given = {
+            "responses": [report.response_id for report in told],
+            "froms": [rows.time((report.started_us or 0) - SLACK_US) for report in told],
+            "tos": [rows.time(report.ended_us + SLACK_US) for report in told],
+            "traces": list(changed),
+            "keys": sorted(keys),
+        }
         state.calls = [rows.read_call(row) for row in conn.execute(_SQL["stored_calls"], given)]
+
+
+def _is_call(item: SpanRecord | EventRecord) -> bool:
+    return item.facts is not None and item.facts.kind in MODEL_KINDS
+
+
+def _report(item: SpanRecord | EventRecord) -> Call:
+    return calls.of_event(item) if isinstance(item, EventRecord) else calls.of_span(item)
 
 
 def _read_tools(

@@ -25,14 +25,21 @@ JOIN unnest(%(traces)s::text[], %(spans)s::text[]) AS g (trace_id, span_id)
     ON s.trace_id = g.trace_id AND s.span_id = g.span_id;
 
 -- name: stored_calls
--- The calls that the batch may report again: with the same response id, or of the same spans, or with the same key.
+-- The calls that the batch may report again: those of the same response id that were under way at the time, those of
+-- the same spans, and those that have a key which a new call would get. An id that thousands of calls share (a stand-in
+-- for a provider) must not bring them all.
 SELECT u.id, u.call_key, u.adapter, u.model, u.response_id, u.trace_id, u.span_id, u.session_id, u.operation, u.status,
        u.reported_by, u.started_at, u.created_at, u.latency_ms, u.tokens_input, u.tokens_output, u.tokens_cache_read,
        u.tokens_cache_write, u.tokens_reasoning, u.claimed_cost_usd, u.is_usage_told, u.is_input_exclusive
 FROM llm_usage AS u
-WHERE u.response_id = ANY (%(responses)s::text[])
-   OR u.trace_id = ANY (%(traces)s::text[])
-   OR u.call_key = ANY (%(keys)s::text[]);
+WHERE u.id IN (
+    SELECT x.id
+    FROM unnest(%(responses)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[]) AS g (response_id, begins, ends)
+    JOIN llm_usage AS x ON x.response_id = g.response_id AND x.created_at >= g.begins AND x.started_at <= g.ends
+    UNION ALL
+    SELECT x.id FROM llm_usage AS x WHERE x.trace_id = ANY (%(traces)s::text[])
+    UNION ALL
+    SELECT x.id FROM llm_usage AS x WHERE x.call_key = ANY (%(keys)s::text[]));
 
 -- name: stored_tools
 -- The tool calls that the batch may report again.

@@ -76,7 +76,7 @@ ALTER TABLE llm_usage ADD CONSTRAINT llm_usage_tokens_reasoning_check CHECK (tok
 ALTER TABLE llm_usage ADD CONSTRAINT llm_usage_claimed_cost_usd_check CHECK (claimed_cost_usd >= 0 AND claimed_cost_usd < 'Infinity');
 UPDATE llm_usage SET call_key = adapter || ' ' || response_id WHERE response_id IS NOT NULL;
 DROP INDEX idx_llm_usage_response;
-CREATE INDEX idx_llm_usage_response ON llm_usage (response_id);
+CREATE INDEX idx_llm_usage_response ON llm_usage (response_id, created_at);
 CREATE UNIQUE INDEX idx_llm_usage_call ON llm_usage (call_key);
 CREATE INDEX idx_llm_usage_trace ON llm_usage (trace_id);
 COMMENT ON COLUMN llm_usage.adapter IS 'the provider, in the spelling of the alias table; unknown when not told';
