@@ -18,6 +18,7 @@ from typing import Final
 TABLES: Final = (
     "burnout_episodes",
     "burnout_warnings",
+    "ops_user_dimensions",
     "psychology_interventions",
     "psychology_observations",
     "psychology_snapshots",
