@@ -30,6 +30,7 @@ def main() -> None:
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = {
         "signals": done.taken,
+        "cpu_seconds": time.process_time(),
         "seconds": ended - marks[0][1],
         "megabytes": peak_kb / KB_PER_MB,
         "ratio": last / first,

@@ -105,7 +105,8 @@ class Value:
     what: str
     ours: float
     peer: str
-    bar: float
+    bar: float | None
+    """None for a line that only informs."""
     seeds: int
     seconds: float
     at_most: bool = False
@@ -113,14 +114,16 @@ class Value:
     @property
     def reached(self) -> bool:
         """Whether the bar holds."""
+        if self.bar is None:
+            return True
         return self.ours <= self.bar if self.at_most else self.ours >= self.bar
 
     def line(self) -> str:
         """The result as one line of the printed table."""
-        bar = f"{'<=' if self.at_most else '>='} {self.bar}"
+        bars = [] if self.bar is None else [f"{'<=' if self.at_most else '>='} {self.bar}"]
         return (
             f"{self.what:50} {self.ours:9.4f}  peer {self.peer}; mean of {self.seeds} seeds,"
-            f" {self.seconds:.0f} s  {_verdict([bar], reached=self.reached)}"
+            f" {self.seconds:.0f} s  {_verdict(bars, reached=self.reached)}"
         )
 
 

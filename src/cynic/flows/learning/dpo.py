@@ -230,13 +230,10 @@ def _save_pairs(cycle: Cycle, matches: Iterable[tuple[str, Match]]) -> None:
 
 
 def _side(vote: Decided) -> str:
-    return to_json(
-        {
-            "dog": vote.dog,
-            "judgmentId": vote.judgment_id,
-            "outcome": vote.outcome,
-            "place": vote.place,
-        }
+    # Two for each pair: names of dogs and outcomes are words of ours, only the judgment's id may need quoting.
+    return (
+        f'{{"dog": "{vote.dog}", "judgmentId": {to_json(vote.judgment_id)},'
+        f' "outcome": "{vote.outcome}", "place": {vote.place}}}'
     )
 
 
