@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import os
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from openai import OpenAI
-from openai.types.chat import ChatCompletionMessageToolCall
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor
@@ -23,6 +23,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from model_stand_in import stand_in
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletionMessageToolCall
 
 MODEL = "gpt-4o-mini"
 QUESTION = "How much stock of part 618 is left?"
