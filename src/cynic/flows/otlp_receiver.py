@@ -8,6 +8,7 @@ that goes to the dead letters, so that nothing acknowledged is lost and nothing 
 from __future__ import annotations
 
 import logging
+import struct
 import threading
 import time
 from collections import deque
@@ -38,6 +39,14 @@ WAITING_BYTES_MAX: Final = 48 << 20
 BATCH_ITEMS_MAX: Final = 2000
 TRIES: Final = 3
 PAUSE_SECONDS: Final = 0.05
+REFUSALS: Final = (
+    errors.DataError,
+    errors.IntegrityError,
+    errors.ProgramLimitExceeded,
+    ValueError,
+    struct.error,
+)
+"""The database's words and ours for values that no column takes."""
 REFUSED: Final = "the database refuses it"
 
 _LOG = logging.getLogger(__name__)
@@ -154,7 +163,7 @@ class Receiver:
             for one in group:
                 try:
                     self._store_apart(one.batch)
-                except psycopg.Error as error:
+                except (psycopg.Error, CynicError) as error:
                     one.done.set_exception(_told(error))
                 else:
                     one.done.set_result(None)
@@ -167,7 +176,7 @@ class Receiver:
         for attempt in range(1, TRIES + 1):
             try:
                 otlp_store.store(self._connection(), batch, clock.now(), self._book)
-            except (errors.DataError, errors.IntegrityError, errors.ProgramLimitExceeded) as error:
+            except REFUSALS as error:
                 # A row that another writer made or took away meanwhile is there, or gone, the next time.
                 if attempt == TRIES or not isinstance(error, errors.IntegrityError):
                     _LOG.warning("a batch of telemetry was refused: %s", error)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, cast
 from cynic.db import copying, sqlfile
 from cynic.domains.telemetry.otlp import aliases, merge
 from cynic.domains.telemetry.otlp.attributes import encode
+from cynic.domains.telemetry.otlp.logs import EventRecord
 from cynic.domains.telemetry.otlp.merge import Plan, State
 from cynic.flows import otlp_rows as rows
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.domains.telemetry.otlp.calls import Call
-    from cynic.domains.telemetry.otlp.logs import EventRecord
     from cynic.domains.telemetry.otlp.merge import Trace
     from cynic.domains.telemetry.otlp.refusals import Letter
     from cynic.domains.telemetry.otlp.spans import SpanRecord
@@ -78,7 +78,7 @@ def rederive(
     """Bring what was derived from stored spans and events up to date, in one transaction; what they said stays."""
     with conn.transaction():
         conn.execute(_SQL["only_writer"])
-        state = _state(conn, spans, events)
+        state = _state(conn, spans, events, again=True)
         kept = [span for span in spans if (span.trace_id, span.span_id) in state.ends]
         made = merge.plan(kept, events, state, again=True)
         for span in made.changed_spans:
@@ -91,9 +91,13 @@ def rederive(
 
 
 def _state(
-    conn: psycopg.Connection, spans: Sequence[SpanRecord], events: Sequence[EventRecord]
+    conn: psycopg.Connection,
+    spans: Sequence[SpanRecord],
+    events: Sequence[EventRecord],
+    *,
+    again: bool = False,
 ) -> State:
-    """Read what is stored of what the batch may touch."""
+    """Read what is stored of what the batch may touch; `again` is that of `merge.plan`."""
     state = State()
     ids = sorted({span.trace_id for span in spans})
     if ids:
@@ -105,7 +109,13 @@ def _state(
         keys = {"traces": [span.trace_id for span in old], "spans": [span.span_id for span in old]}
         for trace_id, span_id, ended_at in conn.execute(_SQL["stored_ends"], keys):
             state.ends[trace_id, span_id] = None if ended_at is None else rows.us(ended_at)
-    _read_calls(conn, state, spans, events)
+    changed = {
+        span.trace_id
+        for span in old
+        if (key := (span.trace_id, span.span_id)) in state.ends
+        and (again or merge.ends_later(span, state.ends[key]))
+    }
+    _read_calls(conn, state, (*spans, *events), sorted(changed))
     _read_tools(conn, state, spans, events)
     return state
 
@@ -113,18 +123,21 @@ def _state(
 def _read_calls(
     conn: psycopg.Connection,
     state: State,
-    spans: Sequence[SpanRecord],
-    events: Sequence[EventRecord],
+    items: Sequence[SpanRecord | EventRecord],
+    changed: Sequence[str],
 ) -> None:
-    told = [
+    told = {
         item.facts.response_id
-        for item in (*spans, *events)
+        for item in items
         if item.facts is not None and item.facts.response_id is not None
+    }
+    keys = [
+        f"event {item.digest.hex()}"
+        for item in items
+        if isinstance(item, EventRecord) and item.facts is not None
     ]
-    changed = sorted({trace_id for trace_id, _ in state.ends})
-    keys = [f"event {event.digest.hex()}" for event in events if event.facts is not None]
     if told or changed or keys:
-        given = {"responses": sorted(set(told)), "traces": changed, "keys": keys}
+        given = {"responses": sorted(told), "traces": list(changed), "keys": keys}
         state.calls = [rows.read_call(row) for row in conn.execute(_SQL["stored_calls"], given)]
 
 

@@ -529,3 +529,17 @@ def test_a_tool_without_a_name_of_its_own_has_that_of_its_span() -> None:
     made = tool()
     del made["gen_ai.tool.name"]
     assert derived(made, "execute_tool get_weather").tool_name == "get_weather"
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [(0, None), (9, 9), (24, 24), (25, None), (99_999, None), (-1, None)]
+)
+def test_a_severity_is_one_of_twenty_four(told: int, kept: int | None) -> None:
+    document = {
+        "resourceLogs": [
+            {"scopeLogs": [{"logRecords": [{"timeUnixNano": "5", "severityNumber": told}]}]}
+        ]
+    }
+    received = read("logs", "json", json.dumps(document).encode())
+    assert received.events[0].severity == kept
+    assert json.loads(received.events[0].envelope).get("severity", 0) == told

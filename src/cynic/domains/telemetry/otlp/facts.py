@@ -211,7 +211,9 @@ def _id_inside(output: object) -> str | None:
         found = json.loads(output)["id"]
     except (ValueError, KeyError, RecursionError):
         return None
-    return found if isinstance(found, str) and 0 < len(found) <= NAME_CHARACTERS_MAX else None
+    if not isinstance(found, str) or not found.isprintable():
+        return None  # an escape inside may stand for what cannot be stored
+    return found if 0 < len(found) <= NAME_CHARACTERS_MAX else None
 
 
 def _tool(facts: Facts, found: Mapping[str, Any], name: str, client: Client | None) -> None:

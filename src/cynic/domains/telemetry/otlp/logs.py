@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cynic.domains.telemetry.otlp import facts as facts_of
 from cynic.domains.telemetry.otlp.attributes import encode, plain, read
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from cynic.domains.telemetry.otlp.facts import Facts
     from cynic.domains.telemetry.otlp.spans import Origin
+
+SEVERITIES: Final = range(1, 25)
 
 
 @dataclass(slots=True)
@@ -112,7 +114,7 @@ def record(log: LogRecord, shared: Origin) -> EventRecord:
         span_id=of_span,
         session_id=facts.session_id or shared.session_id,
         time_ns=time_ns,
-        severity=log.severity_number or None,
+        severity=log.severity_number if log.severity_number in SEVERITIES else None,
         body=body,
         attributes=raw,
         envelope=envelope,
@@ -174,6 +176,8 @@ def _event_name(log: LogRecord, attributes: dict[str, object]) -> str:
 
 def _envelope(log: LogRecord, twice: list[list[object]]) -> str:
     more: dict[str, object] = {"time": log.time_unix_nano, "observed": log.observed_time_unix_nano}
+    if log.severity_number:
+        more["severity"] = log.severity_number
     if log.severity_text:
         more["severity_text"] = log.severity_text
     if log.flags:

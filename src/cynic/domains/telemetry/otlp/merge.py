@@ -134,7 +134,7 @@ def plan(
                 book.report(calls.of_span(span))
             elif kind == "tool":
                 tools.report(_tool_of_span(span))
-        elif again or _ends_later(span, state.ends[key]):
+        elif again or ends_later(span, state.ends[key]):
             made.changed_spans.append(span)
             made.recount.add(span.trace_id)
             if (ended_us := state.ends[key]) is not None:
@@ -151,7 +151,8 @@ def plan(
     return made
 
 
-def _ends_later(span: SpanRecord, stored_us: int | None) -> bool:
+def ends_later(span: SpanRecord, stored_us: int | None) -> bool:
+    """Whether a span that came again tells more than the one that is stored."""
     return bool(span.end_ns) and (stored_us is None or span.end_ns // 1000 > stored_us)
 
 
