@@ -13,6 +13,7 @@ from benchmarks import (
     learning_control,
     learning_flow,
     learning_judgement,
+    learning_preferences,
     learning_visible,
     migrations,
     otlp,
@@ -47,6 +48,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "learning-control": learning_control.run,
     "learning-visible": learning_visible.run,
     "learning-flow": learning_flow.run,
+    "learning-preferences": learning_preferences.run,
 }
 
 

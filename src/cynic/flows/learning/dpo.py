@@ -27,7 +27,7 @@ from cynic.domains.learning.offpolicy import Change, change
 from cynic.domains.learning.preference_table import UNITS, Decided, Match, Preferences
 from cynic.domains.learning.preferences import Anchor, fit_wins, logits, policy
 from cynic.flows.edge import to_json
-from cynic.flows.learning import state
+from cynic.flows.learning import seen, state
 from cynic.flows.learning.answers import DEFAULT_CONTEXT
 from cynic.flows.learning.turn import Parts, Turn
 
@@ -49,6 +49,8 @@ SETTLED_BELOW: Final = 0.02
 """A weight that moved by less has come to rest."""
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("dpo.sql")))
+_Row = tuple[str, str, str, float]
+"""Context, chosen, rejected, confidence of a pair."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,8 +80,8 @@ class _Settings:
     beta: float
     regularization: float
     last_loss: float | None
-    since: int
-    """The place from which on answers were seen."""
+    spans: seen.Spans
+    """Which answers were seen before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +96,17 @@ def turn(cycle: Cycle) -> Turn:
     """Take back, pair, fit, and let live what is no worse."""
     settings = _settings(cycle)
     given = cycle.conn.execute(_SQL["given"], {"dogs": list(DOGS), "limit": GIVEN_MAX}).fetchall()
-    taken_back = [one for one in cycle.taken_back if one.place > settings.since]
+    taken_back = seen.taken_back(settings.spans, cycle)
+    pairs = _pairs_of(cycle, taken_back)
     names = sorted(
-        {context_of(one) for one in (*cycle.answers, *taken_back)} | {row[1] for row in given}
+        {context_of(one) for one in (*cycle.answers, *taken_back)}
+        | {row[1] for row in given}
+        | {row[0] for row in pairs}
     )
     if not names:
         return Turn()
     contexts = _read(cycle, names)
-    _take_back(cycle, contexts, taken_back)
+    _take_back(contexts, taken_back, pairs)
     matches = [
         (context_of(one), match)
         for one in cycle.answers
@@ -135,9 +140,10 @@ def context_of(answer: Answered) -> str:
 
 def decided(answer: Answered) -> list[Decided]:
     """What came of each vote; of a dog that voted twice the last one counts."""
+    feedback_id = str(answer.feedback_id)
     return [
         Decided(
-            feedback_id=str(answer.feedback_id),
+            feedback_id=feedback_id,
             judgment_id=answer.judgment_id,
             place=answer.place,
             dog=dog,
@@ -175,16 +181,20 @@ def _learn(context: _Context, answer: Answered) -> list[Match]:
     return context.preferences.learn(votes) if votes else []
 
 
-def _take_back(
-    cycle: Cycle, contexts: Mapping[str, _Context], taken_back: Sequence[Answered]
-) -> None:
+def _pairs_of(cycle: Cycle, taken_back: Sequence[Answered]) -> list[_Row]:
+    """The pairs of these answers, out of the table."""
     if not taken_back:
-        return
+        return []
     gone = sorted({str(one.feedback_id) for one in taken_back})
+    return cycle.conn.execute(_SQL["take_back"], {"ids": gone}).fetchall()
+
+
+def _take_back(
+    contexts: Mapping[str, _Context], taken_back: Sequence[Answered], pairs: Sequence[_Row]
+) -> None:
     for one in taken_back:
         contexts[context_of(one)].preferences.take_back(decided(one))
-    rows = cycle.conn.execute(_SQL["take_back"], {"ids": gone}).fetchall()
-    for name, chosen, rejected, confidence in rows:
+    for name, chosen, rejected, confidence in pairs:
         context = contexts[name]
         context.taken = True
         context.preferences.add(chosen, rejected, _units(confidence), -1)
@@ -247,15 +257,13 @@ def _settings(cycle: Cycle) -> _Settings:
     row = cycle.conn.execute(_SQL["optimizer"]).fetchone()
     if row is None:
         raise CynicError("the state of the optimiser is missing", hint="run cynic db verify")
-    beta, regularization, last, since = row
-    if since is None:
-        since = cycle.since
-        cycle.keep(f"{LOOP}-optimizer", {"since": since}, answers=0)
+    beta, regularization, last, spans = row
+    cycle.keep(f"{LOOP}-optimizer", {"seen": seen.with_this(spans or [], cycle)}, answers=0)
     return _Settings(
         beta=float(beta),
         regularization=float(regularization),
         last_loss=None if last is None else float(last),
-        since=since,
+        spans=spans or [],
     )
 
 

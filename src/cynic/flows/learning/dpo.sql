@@ -1,8 +1,8 @@
 -- Preferences. Each statement is part of one transaction that flows/learn.py opens.
 
 -- name: optimizer
--- The settings, the last loss, and since which answer there are preferences.
-SELECT o.beta, o.regularization, o.last_loss, (l.weights ->> 'since')::bigint
+-- The settings, the last loss, and which answers there are preferences of.
+SELECT o.beta, o.regularization, o.last_loss, l.weights -> 'seen'
 FROM dpo_optimizer_state AS o
 LEFT JOIN loop_persistence_state AS l ON l.loop_name = 'dpo-optimizer' AND l.state_type = 'default'
 WHERE o.service_id = 'default';
@@ -20,9 +20,10 @@ FROM routing_weights AS w
 WHERE w.service_id = 'default' AND w.context_type = ANY (%(contexts)s::text[]);
 
 -- name: take_back
--- The pairs that answers were part of, out of the table. Each of the two places has its own index.
+-- The pairs that answers were part of, out of the table. Each of the two places has its own index. A pair that somebody
+-- else wrote may be of another context than its answers; one without a batch was never counted.
 DELETE FROM preference_pairs AS p
-WHERE p.processed AND (p.feedback_ids[1] = ANY (%(ids)s::uuid[]) OR p.feedback_ids[2] = ANY (%(ids)s::uuid[]))
+WHERE p.batch_id IS NOT NULL AND (p.feedback_ids[1] = ANY (%(ids)s::uuid[]) OR p.feedback_ids[2] = ANY (%(ids)s::uuid[]))
 RETURNING p.context_type, p.chosen ->> 'dog', p.rejected ->> 'dog', p.confidence;
 
 -- name: given

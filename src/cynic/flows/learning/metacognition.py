@@ -28,7 +28,7 @@ from cynic.flows.edge import to_json
 from cynic.flows.learning.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cynic.domains.learning.metacognition import State
     from cynic.flows.learning.cycle import Answered, Cycle
@@ -104,7 +104,7 @@ def turn(cycle: Cycle) -> Turn:
     """Look at the sessions, then at what went wrong in general."""
     kept = cast("Mapping[str, Any]", cycle.kept(LOOP) or {"sessions": {}, "mark": 0, "rates": {}})
     sessions = {name: _Session.restored(one) for name, one in kept["sessions"].items()}
-    touched = _judgments(cycle.answers, sessions)
+    touched = _judgments(cycle, sessions)
     mark = _calls(cycle, sessions, touched, kept["mark"])
     for name in sorted(touched):
         _look(cycle, name, sessions[name])
@@ -128,9 +128,15 @@ def turn(cycle: Cycle) -> Turn:
     )
 
 
-def _judgments(answers: Iterable[Answered], sessions: dict[str, _Session]) -> set[str]:
+def _judgments(cycle: Cycle, sessions: dict[str, _Session]) -> set[str]:
     touched: set[str] = set()
-    for one in answers:
+    anew = {one.judgment_id for one in cycle.answers if one.outcome != "partial"}
+    for one in cycle.taken_back:
+        # What an answer leaves open now is no action any more.
+        session = sessions.get(f"judgments {one.session_id}")
+        if session is not None and one.judgment_id not in anew:
+            session.actions = [done for done in session.actions if done[2] != one.judgment_id]
+    for one in cycle.answers:
         if one.session_id is not None and one.outcome != "partial":
             name = f"judgments {one.session_id}"
             session = sessions.setdefault(name, _Session())

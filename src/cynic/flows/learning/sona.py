@@ -20,6 +20,7 @@ from cynic.domains.learning.answers import Tally
 from cynic.domains.learning.dimension_sums import Sums
 from cynic.domains.learning.side_bias import biases
 from cynic.flows.edge import to_json
+from cynic.flows.learning import seen
 from cynic.flows.learning.turn import Turn
 
 if TYPE_CHECKING:
@@ -40,11 +41,12 @@ _Changes = dict["UUID | None", Sums]
 
 def turn(cycle: Cycle) -> Turn:
     """Count the answers, move the weights, and say whose answers prefer what."""
-    kept = cycle.kept(LOOP) or {"since": cycle.since, "sums": {}, "modifiers": {}}
-    since = cast("int", kept["since"])
-    back = [one for one in cycle.taken_back if one.place > since]
-    changes = _changes(cycle.answers, back)
+    kept = cycle.kept(LOOP) or {"seen": [], "sums": {}, "modifiers": {}}
+    spans = cast("seen.Spans", kept["seen"])
+    changes = _changes(cycle.answers, seen.taken_back(spans, cycle))
+    now_seen = seen.with_this(spans, cycle)
     if not changes:
+        cycle.keep(LOOP, {**kept, "seen": now_seen}, answers=len(cycle.answers))
         return Turn()
     sums = Sums.restored(cast("Mapping[str, object]", kept["sums"]))
     for one in changes.values():
@@ -52,7 +54,7 @@ def turn(cycle: Cycle) -> Turn:
     before = cast("Mapping[str, float]", kept["modifiers"])
     found = sona.moved(sums.seen(), before)
     after = {name: one.modifier for name, one in found.items() if one.modifier != 1}
-    state = {"since": since, "sums": sums.document(), "modifiers": after}
+    state = {"seen": now_seen, "sums": sums.document(), "modifiers": after}
     cycle.keep(LOOP, state, answers=len(cycle.answers))
     weights = used(after)
     _calibrated(cycle, weights)
