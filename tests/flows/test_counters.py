@@ -10,6 +10,7 @@ import pytest
 
 from cynic.base import clock as real_clock
 from cynic.db.connect import Database
+from cynic.domains.users import escore
 from cynic.flows import counters, feedback, submission
 from cynic.flows.worker import Worker
 
@@ -115,6 +116,33 @@ def test_a_score_that_changes_leaves_a_snapshot_and_one_that_stays_none(
         judge(user="ada")
     counters.fold_all(conn, clock())
     assert one(conn, "SELECT count(*) FROM escore_history") == (2,)  # full is full
+
+
+def test_a_snapshot_has_the_seven_parts_of_the_score_and_what_triggered_it(
+    conn: psycopg.Connection, judge: Judge, edge: Edge, clock: MovableClock
+) -> None:
+    judged = judge(user="ada").judgment_id
+    conn.execute("UPDATE users SET wallet_address = 'w', created_at = %s", [clock()])
+    conn.execute(
+        "INSERT INTO burn_verifications (tx_signature, amount, burner_address, verified) VALUES ('t', 1000, 'w', true)"
+    )
+    clock.move(days=99)
+    feedback.answer(
+        conn, judged, submission.read_feedback({"outcome": "correct", "user": "ada"}), edge
+    )
+    counters.fold_all(conn, clock())
+    row = one(
+        conn,
+        "SELECT e_score::float8, hold_score, burn_score::float8, use_score, build_score, run_score, refer_score, "
+        "time_score, trigger_event FROM escore_history",
+    )
+    parts = escore.parts(
+        escore.Facts(days_known=99.0, judgments_in_window=0, answers_given=1, burned=1000)
+    )
+    assert row[0] == float(escore.e_score(parts))
+    assert row[1:] == (0, float(parts["burn"]), 0, 5, 0, 0, parts["time"], "activity")
+    # What nobody can measure yet is 0 in its column, and absent from what the score is made of.
+    assert set(one(conn, "SELECT e_score_data FROM users")[0]) == {"burn", "use", "build", "time"}
 
 
 def test_an_erased_user_gets_no_profile_again(

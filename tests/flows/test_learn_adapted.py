@@ -11,6 +11,9 @@ import pytest
 from test_learn import one
 
 from cynic.domains.core.score import NO_WEIGHTS
+from cynic.domains.dogs.pack import DOGS
+from cynic.domains.learning.preference_table import Preferences
+from cynic.domains.learning.preferences import fit_wins
 from cynic.flows import learn, record, submission
 from cynic.flows.evaluate import evaluate
 from cynic.flows.learned import LearnedSource
@@ -129,14 +132,54 @@ def test_pairs_that_others_wrote_count_once_and_nonsense_is_left(
     assert found["Sage"] > found["Scout"]
 
 
+def test_the_pull_to_the_present_weights_leads_to_the_optimum_of_all_pairs(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cycle, "ANSWERS", 25)
+    skills = {"Sage": 0.72, "Scout": 0.68, "Oracle": 0.62, "Analyst": 0.2}
+    rng = random.Random(4)
+    for _ in range(400):
+        votes = [
+            {"dog": dog, "score": 0.9 if rng.random() < skill else 0.1}
+            for dog, skill in skills.items()
+        ]
+        judged = judge(context_type="c", votes=votes)
+        # The item should have passed.
+        say(judged.judgment_id, "correct" if judged.verdict in {"HOWL", "WAG"} else "incorrect")
+    learn.run(conn, edge)
+    kept = one(
+        conn,
+        "SELECT weights FROM loop_persistence_state WHERE loop_name = 'dpo' AND state_type = 'c'",
+    )
+    table = Preferences.restored(kept).table()
+    best = fit_wins(table, dict.fromkeys(DOGS, 0.5))
+    assert best is not None
+    assert weights(conn, "c") == pytest.approx(best.weights, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("change", "dogs"), [((-0.2, -0.3, -0.1), ("Sage", "Scout")), ((-0.1, -0.3, 0.1), ("Sage",))]
+)
 def test_weights_that_would_earn_less_do_not_go_live(
     conn: psycopg.Connection,
     edge: Edge,
     judge: Judge,
     say: Say,
     monkeypatch: pytest.MonkeyPatch,
+    change: tuple[float, float, float],
+    dogs: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(dpo, "change", lambda *_: dpo.Change(-0.2, -0.3, -0.1))
+    """Significantly less where dogs vote together, at all where they are sent alone."""
+    monkeypatch.setattr(dpo, "change", lambda *_: dpo.Change(*change))
+    if len(dogs) == 1:
+        judged = judge(context_type="c", votes=[{"dog": "Scout", "score": 0.1}])
+        say(judged.judgment_id, "incorrect")
+        judged = judge(context_type="c", votes=[{"dog": "Sage", "score": 0.9}])
+        say(judged.judgment_id, "correct")
+        learn.run(conn, edge)
+        assert one(conn, "SELECT count(*) FROM preference_pairs") == 1
+        assert list(weights(conn, "c").values()) == pytest.approx([1 / 11] * 11)
+        return
     votes = [{"dog": "Sage", "score": 0.9}, {"dog": "Scout", "score": 0.1}]
     say(judge(context_type="c", votes=votes).judgment_id, "correct")
     learn.run(conn, edge)

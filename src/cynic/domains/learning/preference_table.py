@@ -71,6 +71,8 @@ class Document(TypedDict):
     waiting: list[object] | None
     seen: dict[str, Seen]
     strengths: dict[str, float]
+    live: dict[str, float]
+    routed: int
     fitted: int
 
 
@@ -85,6 +87,10 @@ class Preferences:
     seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
     strengths: dict[str, float] = field(default_factory=dict[str, float])
     """Of the last fit, where the next one begins."""
+    live: dict[str, float] = field(default_factory=dict[str, float])
+    """Of the weights that are used: those of an earlier fit, where the last one was held."""
+    routed: int = 0
+    """Votes that were the only one of their judgment."""
     fitted: int = 0
     """Pairs in the last fit."""
 
@@ -95,8 +101,7 @@ class Preferences:
 
     def learn(self, votes: Sequence[Decided]) -> list[Match]:
         """Count the votes of one answered judgment, and pair them."""
-        for vote in votes:
-            self._count(vote, 1)
+        self._count(votes, 1)
         found = self._routed(votes[0]) if len(votes) == 1 else _within(votes)
         for match in found:
             self.add(match.chosen.dog, match.rejected.dog, match.units)
@@ -104,8 +109,7 @@ class Preferences:
 
     def take_back(self, votes: Sequence[Decided]) -> None:
         """Uncount the votes of an answer; its pairs are taken back by whoever kept them."""
-        for vote in votes:
-            self._count(vote, -1)
+        self._count(votes, -1)
         if self.waiting is not None and self.waiting.feedback_id in {v.feedback_id for v in votes}:
             self.waiting = None
 
@@ -122,6 +126,14 @@ class Preferences:
                     del row[loser]
                 if not row:
                     del self.wins[winner]
+
+    @property
+    def mostly_routed(self) -> bool:
+        """Whether more than half of the votes were the only one of their judgment."""
+        votes = sum(
+            one["correct"] + one["incorrect"] + one["partial"] for one in self.seen.values()
+        )
+        return 2 * self.routed > votes
 
     def outcomes(self) -> dict[str, tuple[float, float]]:
         """Dog → won and lost, a partial success as half of each."""
@@ -152,6 +164,8 @@ class Preferences:
             waiting=None if kept["waiting"] is None else _decided(kept["waiting"]),
             seen=kept["seen"],
             strengths=kept["strengths"],
+            live=kept["live"],
+            routed=kept["routed"],
             fitted=kept["fitted"],
         )
 
@@ -165,14 +179,18 @@ class Preferences:
             else [one.feedback_id, one.judgment_id, one.place, one.dog, one.outcome],
             "seen": self.seen,
             "strengths": self.strengths,
+            "live": self.live,
+            "routed": self.routed,
             "fitted": self.fitted,
         }
 
-    def _count(self, vote: Decided, times: int) -> None:
-        seen = self.seen.get(vote.dog)
-        if seen is None:
-            seen = self.seen[vote.dog] = {"correct": 0, "incorrect": 0, "partial": 0}
-        seen[vote.outcome] += times
+    def _count(self, votes: Sequence[Decided], times: int) -> None:
+        self.routed += times * (len(votes) == 1)
+        for vote in votes:
+            seen = self.seen.get(vote.dog)
+            if seen is None:
+                seen = self.seen[vote.dog] = {"correct": 0, "incorrect": 0, "partial": 0}
+            seen[vote.outcome] += times
 
     def _routed(self, vote: Decided) -> list[Match]:
         former, self.waiting = self.waiting, vote

@@ -2,8 +2,9 @@
 
 Pairs come from the answers of a cycle (`domains.learning.preference_table`) and are kept as rows, each with the answers it
 came from and the cycle that used it. Weights are fitted to all pairs of a context, once these have grown by a hundredth or
-some were taken back. What was fitted goes live unless it would earn less than the present weights, judged by what came
-of each dog's votes there: few pairs can point where many answers do not.
+some were taken back. What was fitted goes live unless it would earn significantly less than the present weights, judged
+by what came of each dog's votes there. Where most votes were routing decisions it must not earn less at all: these meet few
+others, and which, depends on who was sent, so that few pairs can point where many answers do not.
 
 An answer that was superseded takes its pairs back, as long as they are kept; a routing decision that lost its partner so
 is in no pair any more.
@@ -16,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
-from cynic.base.errors import CynicError
+from cynic.base.errors import CynicError, InvalidDataError
 from cynic.base.phi import PHI_BOUND
 from cynic.db import sqlfile
 from cynic.db.copying import copy_rows
@@ -258,6 +259,8 @@ def _settings(cycle: Cycle) -> _Settings:
     if row is None:
         raise CynicError("the state of the optimiser is missing", hint="run cynic db verify")
     beta, regularization, last, spans = row
+    if not beta:
+        raise InvalidDataError("beta is a positive number, not 0")
     cycle.keep(f"{LOOP}-optimizer", {"seen": seen.with_this(spans or [], cycle)}, answers=0)
     return _Settings(
         beta=float(beta),
@@ -275,10 +278,10 @@ def _fit(context: _Context, settings: _Settings) -> _Fit | None:
     if context.taken and not known.pairs:
         # Nothing is left that says anything: the weights are what they were before there were answers.
         context.weights = policy(logits(context.base))
-        known.strengths, known.fitted = {}, 0
+        known.strengths, known.live, known.fitted = {}, {}, 0
     if not context.due:
         return None
-    anchor = Anchor(theta=logits(present), fisher=context.fisher, strength=settings.regularization)
+    anchor = _anchor(context, settings)
     found = fit_wins(
         known.table(), context.base, beta=settings.beta, anchor=anchor, start=known.strengths
     )
@@ -286,11 +289,22 @@ def _fit(context: _Context, settings: _Settings) -> _Fit | None:
         return None
     known.strengths, known.fitted = found.strengths, known.pairs
     earns = change(found.weights, present, known.outcomes())
-    live = earns.value >= 0
+    live = (earns.value if known.mostly_routed else earns.high) >= 0
     if live:
-        context.weights = found.weights
+        context.weights, known.live = found.weights, found.strengths
     context.fisher = softmax_fisher_of_counts(context.weights, known.chosen())
     return _Fit(loss=found.loss, pairs=found.pairs, change=earns, live=live)
+
+
+def _anchor(context: _Context, settings: _Settings) -> Anchor:
+    """At the strengths of the weights that are used, which have mean 0 as those to be found have.
+
+    The logarithms of the weights themselves are shifted by their normalisation and cut at the floor, so that important
+    dogs would be pulled another way than others.
+    """
+    base, live = logits(context.base), context.preferences.live
+    theta = {dog: base[dog] + live.get(dog, 0.0) / settings.beta for dog in DOGS}
+    return Anchor(theta=theta, fisher=context.fisher, strength=settings.regularization)
 
 
 def _save(cycle: Cycle, contexts: Mapping[str, _Context]) -> None:
