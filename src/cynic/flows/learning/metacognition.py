@@ -3,17 +3,18 @@
 A session is seen as a sequence of judgments with their outcomes, and as one of calls of tools with theirs. Its state
 (`domains.learning.metacognition`) is that after the last action; actions are counted, not timed, since a session that rests is
 not stuck. A session that gets stuck or thrashes leaves a friction, which is resolved when it goes on. The exploration rate
-moves with the state that most of the sessions are in.
+moves with the state that most of the sessions are in. The newest 200 sessions are kept; of those before them only the
+newest 200 that are hindered, without their actions, so that their friction stays one and is resolved when they go on.
 
 Kinds of judgment that are significantly more often wrong than right leave a lesson; answers that surprise most leave
 the steps that led to them. A judgment that is answered anew changes its action; an answer that was taken back drops its
-steps.
+steps. A session all of whose answers were taken back is in no state, and nothing hinders it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
 
@@ -103,16 +104,16 @@ class _Session:
 def turn(cycle: Cycle) -> Turn:
     """Look at the sessions, then at what went wrong in general."""
     kept = cast("Mapping[str, Any]", cycle.kept(LOOP) or {"sessions": {}, "mark": 0, "rates": {}})
-    sessions = {name: _Session.restored(one) for name, one in kept["sessions"].items()}
+    documents = {**kept.get("hindered", {}), **kept["sessions"]}
+    sessions = {name: _Session.restored(one) for name, one in documents.items()}
     touched = _judgments(cycle, sessions)
     mark = _calls(cycle, sessions, touched, kept["mark"])
     for name in sorted(touched):
         _look(cycle, name, sessions[name])
     _find_patterns(cycle, {name: sessions[name] for name in touched})
     rates, changed_at, delta = _tune(cycle, kept, [sessions[name].state for name in touched])
-    newest = sorted(sessions.items(), key=lambda one: (-one[1].touched, one[0]))[:SESSIONS_MAX]
     state = {
-        "sessions": {name: one.document() for name, one in sorted(newest)},
+        **_bounded(sessions),
         "mark": mark,
         "rates": rates,
         "changed_at": changed_at,
@@ -128,14 +129,33 @@ def turn(cycle: Cycle) -> Turn:
     )
 
 
+def _bounded(sessions: Mapping[str, _Session]) -> dict[str, object]:
+    """The newest sessions, and of the others the newest that have an open friction."""
+    newest = sorted(sessions.items(), key=lambda one: (-one[1].touched, one[0]))
+    hindered = [
+        (name, replace(one, actions=[]))
+        for name, one in newest[SESSIONS_MAX:]
+        if one.friction is not None
+    ]
+    parts = {"sessions": newest[:SESSIONS_MAX], "hindered": hindered[:SESSIONS_MAX]}
+    return {
+        part: {name: one.document() for name, one in sorted(listed, key=lambda pair: pair[0])}
+        for part, listed in parts.items()
+    }
+
+
 def _judgments(cycle: Cycle, sessions: dict[str, _Session]) -> set[str]:
     touched: set[str] = set()
     anew = {one.judgment_id for one in cycle.answers if one.outcome != "partial"}
     for one in cycle.taken_back:
         # What an answer leaves open now is no action any more.
-        session = sessions.get(f"judgments {one.session_id}")
+        name = f"judgments {one.session_id}"
+        session = sessions.get(name)
         if session is not None and one.judgment_id not in anew:
-            session.actions = [done for done in session.actions if done[2] != one.judgment_id]
+            left = [done for done in session.actions if done[2] != one.judgment_id]
+            if len(left) < len(session.actions):
+                session.actions = left
+                touched.add(name)
     for one in cycle.answers:
         if one.session_id is not None and one.outcome != "partial":
             name = f"judgments {one.session_id}"
@@ -163,16 +183,17 @@ def _calls(cycle: Cycle, sessions: dict[str, _Session], touched: set[str], mark:
 def _look(cycle: Cycle, name: str, session: _Session) -> None:
     """Find the state of a session, and leave or resolve its friction."""
     actions = session.sequence()
-    state = metacognition.state_of(actions, actions[-1].at_seconds, session.state)
-    if state is None:
-        return
+    now = actions[-1].at_seconds if actions else 0.0
+    state = metacognition.state_of(actions, now, session.state)
     session.times = session.times + 1 if state == session.state else 1
     session.state, session.touched = state, cycle.until
     if state in HINDERED and session.friction is None:
         _open_friction(cycle, name, session, state)
-    elif state in GOING and session.friction is not None:
+    elif (state is None or state in GOING) and session.friction is not None:
         cycle.conn.execute(_SQL["resolve"], {"ids": [session.friction]})
-        cycle.log(LOOP, "resolved", action=state, session=name, friction=session.friction)
+        cycle.log(
+            LOOP, "resolved", action=state or "taken back", session=name, friction=session.friction
+        )
         session.friction = None
 
 
@@ -245,14 +266,15 @@ def _tune(
 
 def _learn_lessons(cycle: Cycle) -> int:
     """Kinds of judgment that are wrong more often than right; how many are new."""
-    answers: dict[str, list[str]] = {}
-    for one in cycle.answers:
-        answers.setdefault(one.kind, []).append(one.judgment_id)
+    answers = _by_side(cycle)
     if not answers:
         return 0
+    kinds = sorted({kind for kind, _ in answers})
     lessons: list[dict[str, object]] = []
     outgrown: list[str] = []
-    for kind, side, right, wrong in cycle.conn.execute(_SQL["kinds"], {"kinds": sorted(answers)}):
+    for kind, side, right, wrong in cycle.conn.execute(_SQL["kinds"], {"kinds": kinds}):
+        if (kind, side) not in answers:
+            continue  # Nothing was said of this side: what its lesson names stays.
         tally = Tally(right, wrong)
         interval = wilson(tally.right, tally.answers)
         lesson_id = f"judgment:{kind}:{side}"
@@ -260,7 +282,8 @@ def _learn_lessons(cycle: Cycle) -> int:
             outgrown.append(lesson_id)
             continue
         said = "passed" if side == "pass" else "did not pass"
-        context = {"cycleId": cycle.cycle_id, "judgments": answers[kind][-IDS_SHOWN_MAX:]}
+        outcome, judgments = answers[kind, side]
+        context = {"cycleId": cycle.cycle_id, "outcome": outcome, "judgments": judgments}
         lessons.append(
             {
                 "lesson_id": lesson_id,
@@ -278,6 +301,21 @@ def _learn_lessons(cycle: Cycle) -> int:
     if new:
         cycle.log(LOOP, "lesson", action=", ".join(new), lessons=new)
     return len(new)
+
+
+def _by_side(cycle: Cycle) -> dict[tuple[str, str], tuple[str, list[str]]]:
+    """Kind and side → `incorrect` and the newest judgments that were, or `any` and the newest where none was."""
+    wrong: dict[tuple[str, str], list[str]] = {}
+    of_all: dict[tuple[str, str], list[str]] = {}
+    for one in cycle.answers:
+        where = (one.kind, "pass" if one.passed else "fail")
+        of_all.setdefault(where, []).append(one.judgment_id)
+        if one.outcome == "incorrect":
+            wrong.setdefault(where, []).append(one.judgment_id)
+    return {
+        where: ("incorrect" if where in wrong else "any", wrong.get(where, ids)[-IDS_SHOWN_MAX:])
+        for where, ids in of_all.items()
+    }
 
 
 def _keep_surprises(cycle: Cycle) -> None:

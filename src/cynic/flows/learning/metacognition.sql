@@ -59,13 +59,14 @@ WHERE l.loop_name = 'calibration' AND l.state_type = ANY (%(kinds)s::text[])
 ORDER BY l.state_type, e.side;
 
 -- name: lessons
--- A lesson that was learned before gets its new numbers; returns those that are new.
+-- A lesson that was learned before gets its new numbers, and names what was wrong last; returns those that are new.
 INSERT INTO lessons_learned AS l (lesson_id, category, lesson, context, impact_score, learned_at)
 SELECT g.lesson_id, 'judgment', g.lesson, g.context, g.impact, %(now)s
 FROM jsonb_to_recordset(%(rows)s) AS g (lesson_id text, lesson text, context text, impact integer)
 ORDER BY g.lesson_id
 ON CONFLICT (lesson_id) DO UPDATE
-SET lesson = excluded.lesson, context = excluded.context, impact_score = excluded.impact_score
+SET lesson = excluded.lesson, impact_score = excluded.impact_score,
+    context = CASE WHEN excluded.context::jsonb ->> 'outcome' = 'incorrect' THEN excluded.context ELSE coalesce(l.context, excluded.context) END
 RETURNING l.lesson_id, l.xmax = 0;
 
 -- name: outgrown
