@@ -125,10 +125,12 @@ def _anomaly(actions: Sequence[Action]) -> Pattern | None:
     successes = sum(action.succeeded for action in actions)
     for name in dict.fromkeys(action.name for action in actions):
         places = [place for place, action in enumerate(actions) if action.name == name]
+        if len(places) < ANOMALY_MIN:
+            continue
         right = sum(actions[place].succeeded for place in places)
         here = wilson(right, len(places))
         there = wilson(successes - right, len(actions) - len(places))
-        if len(places) < ANOMALY_MIN or here is None or there is None or here.high >= there.low:
+        if here is None or there is None or here.high >= there.low:
             continue
         share = right / len(places)
         if worst is None or share < (worst.detail or {})["success"]:
