@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from test_learn_residual import NAMES, alike, one, rows, stream
 
+import cynic as package
 from cynic.base.checks import InvalidFieldError
 from cynic.domains.core import score
 from cynic.domains.core.dimensions import NONE_ADDED, Placed
@@ -245,6 +246,31 @@ def test_a_dimension_that_nobody_judges_is_retired_after_thirty_days(
     clock.move(days=1, seconds=1)
     assert governance.tend(conn, edge) == {"retire": 1}
     assert rows(conn, LOG)[0][2]["idle"] is True
+
+
+def test_what_was_added_may_be_judged_through_every_surface(
+    conn: psycopg.Connection, clock: MovableClock, fresh_database: str
+) -> None:
+    document = {
+        "item_type": "code",
+        "item_content": "x",
+        "dimensions": {"ACCURACY": 90, "DISCOVERED_1": 40},
+    }
+    with package.connect(fresh_database) as memory, pytest.raises(InvalidFieldError):
+        memory.judge(**document)
+    add_dimension(conn, clock)
+    with package.connect(fresh_database) as memory:
+        judged = memory.judge(**document, judgment_id="j")
+        again = memory.judge(**document, judgment_id="j")
+        assert (judged.new, again.new) == (True, False)
+        assert judged.q_score == again.q_score < 90
+        (many,) = memory.judge_many([document])
+        assert isinstance(many, record.Recorded)
+        (bad,) = memory.judge_many([{**document, "dimensions": {"DISCOVERED_2": 1}}])
+        assert isinstance(bad, InvalidFieldError)
+        assert "DISCOVERED_1" in (bad.hint or ""), "what may be judged is named"
+        shown = memory.judgment("j")["added_dimensions"]
+        assert shown == {"DISCOVERED_1": {"axiom": "VERIFY", "weight": 1}}
 
 
 def test_two_runs_at_once_decide_once(

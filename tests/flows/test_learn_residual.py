@@ -184,6 +184,25 @@ def test_an_answer_taken_back_takes_its_anomaly_along(
     assert one(conn, "SELECT count(*) FROM anomalies WHERE NOT resolved") == 0
 
 
+def test_what_was_learned_before_the_loops_began_is_not_taken_back(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    judged = [judge(dimensions={"ACCURACY": 80}).judgment_id for _ in range(4)]
+    for name in judged:
+        say(name, "correct", actual_score=80)
+    learn.run(conn, edge)
+    conn.execute("DELETE FROM loop_persistence_state WHERE loop_name ~ '^(residual|emergence)'")
+    say(judged[0], "incorrect", actual_score=10)
+    learn.run(conn, edge)
+    fit = one(
+        conn,
+        "SELECT weights -> 'fit' FROM loop_persistence_state WHERE loop_name = 'residual'",
+    )
+    assert (fit["judgments"], fit["counts"]) == (1, [1])
+    counted = one(conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'emergence'")
+    assert (counted["judgments"], counted["passes"], counted["since"]) == (1, 0, 4)
+
+
 @pytest.mark.usefixtures("short_cycles")
 def test_clusters_and_candidates_are_bounded(
     conn: psycopg.Connection,

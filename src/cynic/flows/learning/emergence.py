@@ -26,7 +26,7 @@ from cynic.domains.learning.emergence import (
 from cynic.domains.learning.emergence_window import Counted, Window, similar
 from cynic.domains.learning.residual import WEAK_BELOW
 from cynic.flows.edge import to_json
-from cynic.flows.learning import consolidation, patterns, state
+from cynic.flows.learning import consolidation, patterns, seen, state
 from cynic.flows.learning.patterns import LOOP, Category, pattern_id, pattern_row
 from cynic.flows.learning.turn import Parts, Turn
 
@@ -67,13 +67,13 @@ class Work:
 def turn(cycle: Cycle) -> Turn:
     """Count this cycle's answers, look for new patterns, and consolidate when it is time."""
     answers = [one for one in cycle.answers if one.right_side is not None]
-    gone = [one for one in cycle.taken_back if one.right_side is not None]
+    gone = [one for one in seen.taken_back_once(cycle, LOOP) if one.right_side is not None]
     names = sorted({one.kind for one in (*answers, *gone)})
     if not names:
         return Turn()
     rows = cycle.conn.execute(_SQL["categories"], {"names": names})
     known = {name: Category.read(name, weights) for name, weights in rows}
-    categories = {name: known.get(name) or Category(name=name) for name in names}
+    categories = {name: known.get(name) or Category(name=name, since=cycle.since) for name in names}
     before = {"patterns": sum(len(one.patterns) for one in categories.values())}
     work = Work(
         locked=patterns.locked(cycle.conn),
@@ -122,8 +122,9 @@ def _source(one: Answered) -> Source:
 
 def _take_back(category: Category, one: Answered) -> None:
     source = _source(one)
-    category.judgments = max(0, category.judgments - 1)
-    category.passes = min(category.judgments, max(0, category.passes - (source.q >= Q_MIN)))
+    if one.place > category.since:
+        category.judgments = max(0, category.judgments - 1)
+        category.passes = min(category.judgments, max(0, category.passes - (source.q >= Q_MIN)))
     for pattern in category.patterns.values():
         if one.place > pattern.since and source.tags.issuperset(pattern.tags):
             pattern.unsighted(source)

@@ -30,6 +30,8 @@ class Category:
     """What is known of one category."""
 
     name: str
+    since: int
+    """Answers after this place are in it."""
     passes: int = 0
     judgments: int = 0
     patterns: dict[str, Counted] = field(default_factory=dict[str, Counted])
@@ -45,6 +47,7 @@ class Category:
         """The category as it is stored."""
         found = cls(
             name=name,
+            since=cast("int", weights["since"]),
             passes=cast("int", weights["passes"]),
             judgments=cast("int", weights["judgments"]),
             until=cast("int", weights["until"]),
@@ -80,8 +83,9 @@ class Category:
             }
             for key, one in sorted(self.patterns.items())
         ]
-        counts = {"passes": self.passes, "judgments": self.judgments, "until": self.until}
-        weights = {**counts, "patterns": patterns}
+        counts = {"passes": self.passes, "judgments": self.judgments}
+        places = {"since": self.since, "until": self.until}
+        weights = {**counts, **places, "patterns": patterns}
         return {"loop": LOOP, "state": self.name, "answers": self.answers, "weights": weights}
 
 

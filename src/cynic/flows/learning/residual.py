@@ -31,7 +31,7 @@ from cynic.domains.learning.residual import (
 )
 from cynic.domains.learning.residual_fit import Fit, Sample
 from cynic.flows.edge import to_json
-from cynic.flows.learning import state
+from cynic.flows.learning import seen, state
 from cynic.flows.learning.turn import Parts, Turn
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def turn(cycle: Cycle) -> Turn:
     fit = Fit.read(cast("Mapping[str, object]", kept["fit"])) if kept else Fit()
     former = cast("Mapping[str, float]", kept.get("weights", {}))
     scored = [one for one in cycle.answers if _counts(one)]
-    gone = [one for one in cycle.taken_back if _counts(one)]
+    gone = [one for one in seen.taken_back_once(cycle, LOOP) if _counts(one)]
     before = {"samples": fit.judgments}
     if not scored and not gone:
         return Turn(before=before, after=before)

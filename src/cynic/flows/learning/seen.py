@@ -5,7 +5,7 @@ A loop that takes answers back again needs to know: what it never counted is not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,3 +28,11 @@ def taken_back(spans: Sequence[Sequence[int]], cycle: Cycle) -> list[Answered]:
     return [
         one for one in cycle.taken_back if any(since < one.place <= until for since, until in spans)
     ]
+
+
+def taken_back_once(cycle: Cycle, loop: str) -> list[Answered]:
+    """The same for a loop that keeps its spans here, in a row of their own: this cycle is in them from now on."""
+    kept = cycle.kept(f"{loop}-seen") or {"spans": []}
+    spans = cast("Spans", kept["spans"])
+    cycle.keep(f"{loop}-seen", {"spans": with_this(spans, cycle)}, answers=0)
+    return taken_back(spans, cycle)
