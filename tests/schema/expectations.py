@@ -175,6 +175,14 @@ CONVENTIONS: Mapping[str, Expectation] = {
         ("routing_accuracy.budget_level", "cost_ledger.budget_level", "budget_alerts.budget_level"),
         Words(LEVELS),
     ),
+    "ops_model_prices.per": Range(Decimal(1), None),
+    "ops_budget_changes.kind": Words(("limit", "reset")),
+    "ops_budget_reservations.state": Words(
+        ("held", "settled", "released", "expired", "refused")
+    ),
+    "ops_budget_reservations.decision": Words(("allow", "degrade", "refuse")),
+    "ops_budget_reservations.router_type": Words(("llm", "kabbalistic", "unified")),
+    "ops_budget_reservations.task_complexity": Words(("simple", "moderate", "complex")),
     "ops_api_keys.scope": Words(("read", "write", "admin")),
     "ops_counter_queue.kind": Words(("judgment", "answer", "superseded")),
     "ops_counter_queue.confidence": BOUNDED,
