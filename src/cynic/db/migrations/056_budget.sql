@@ -25,6 +25,10 @@ ALTER TABLE cost_ledger
     ADD COLUMN corrects_id bigint,
     ADD COLUMN credit_usd numeric NOT NULL DEFAULT 0 CHECK (credit_usd >= 0 AND credit_usd < 'Infinity');
 CREATE INDEX idx_cost_ledger_corrects ON cost_ledger (corrects_id) WHERE corrects_id IS NOT NULL;
+CREATE INDEX idx_cost_ledger_unpriced ON cost_ledger (id) WHERE cost_usd IS NULL;
+-- The id of the response leads: it says more than the provider.
+DROP INDEX idx_cost_ledger_response;
+CREATE UNIQUE INDEX idx_cost_ledger_response ON cost_ledger (response_id, provider) WHERE response_id IS NOT NULL;
 COMMENT ON COLUMN cost_ledger.corrects_id IS 'the row that this one corrects; its cost or credit is then the difference';
 COMMENT ON COLUMN cost_ledger.credit_usd IS 'what a correction takes back: a cost itself is never negative';
 
@@ -65,6 +69,7 @@ CREATE TABLE ops_budget_reservations (
 );
 
 CREATE INDEX idx_ops_budget_reservations_created ON ops_budget_reservations (created_at);
+CREATE INDEX idx_ops_budget_reservations_refused ON ops_budget_reservations (created_at) WHERE state = 'refused';
 CREATE INDEX idx_ops_budget_reservations_held ON ops_budget_reservations (expires_at) WHERE state = 'held';
 
 COMMENT ON TABLE ops_budget_reservations IS 'cost: who asked to spend, what was decided, and how it ended';
@@ -204,17 +209,85 @@ CREATE FUNCTION expire_reservations(p_now timestamptz) RETURNS numeric
 $$;
 COMMENT ON FUNCTION expire_reservations(timestamptz) IS 'Ends the holds whose time is over and returns their sum; with the lock of the budget held.';
 
-CREATE FUNCTION find_booked(p_provider varchar, p_response_id varchar, p_trace_id varchar, p_span_id varchar) RETURNS bigint
+CREATE FUNCTION read_budget_operations(p_operations jsonb)
+    RETURNS TABLE (
+        place integer, kind varchar, source varchar, request_key text, reservation_id uuid, estimated_usd numeric,
+        holds_seconds double precision, provider varchar, model varchar, session_id varchar, task_id varchar, router_type varchar,
+        task_type varchar, task_complexity varchar, tokens_input integer, tokens_output integer, usage jsonb, cost_usd numeric,
+        credit_usd numeric, our_cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar,
+        price_version varchar, savings_usd numeric, degraded boolean, response_id varchar, trace_id varchar, span_id varchar,
+        occurred_at timestamptz, corrects_id bigint, held ops_budget_reservations, booked_id bigint, keyed_id bigint,
+        first_place integer)
     LANGUAGE sql STABLE AS $$
-    SELECT coalesce(
-        (SELECT l.id FROM cost_ledger AS l WHERE l.provider = p_provider AND l.response_id = p_response_id),
-        (SELECT l.id FROM cost_ledger AS l WHERE l.trace_id = p_trace_id AND l.span_id = p_span_id))
+    -- Looked up one by one behind their keys. The provider is no condition of an index here: that one has few values,
+    -- and a plan that was made for an empty ledger would read all rows of one.
+    SELECT o.place, o.kind, o.source, o.request_key, o.reservation_id, o.estimated_usd, o.holds_seconds,
+           coalesce(o.provider, r.provider), coalesce(o.model, r.model), coalesce(o.session_id, r.session_id),
+           coalesce(o.task_id, r.task_id), coalesce(o.router_type, r.router_type), coalesce(o.task_type, r.task_type),
+           coalesce(o.task_complexity, r.task_complexity), o.tokens_input, o.tokens_output, o.usage, o.cost_usd, o.credit_usd,
+           o.our_cost_usd, o.claimed_cost_usd, o.unpriced_reason, o.price_source, o.price_version, o.savings_usd,
+           coalesce(o.degraded, r.decision = 'degrade', false), o.response_id, o.trace_id, o.span_id, o.occurred_at, o.corrects_id,
+           r.whole,
+           coalesce(
+               (SELECT l.id FROM cost_ledger AS l WHERE l.response_id = o.response_id AND l.provider || '' = coalesce(o.provider, r.provider)),
+               (SELECT l.id FROM cost_ledger AS l WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id)),
+           (SELECT p.ledger_id FROM ops_cost_reports AS p WHERE p.request_key = o.request_key),
+           -- Of several reports of one call, or of one request, in the same batch: the first.
+           least(CASE WHEN o.response_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY coalesce(o.provider, r.provider), o.response_id) END,
+                 CASE WHEN o.span_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.trace_id, o.span_id) END,
+                 CASE WHEN coalesce(o.reservation_id::text, o.request_key) IS NOT NULL
+                      THEN min(o.place) OVER (PARTITION BY coalesce(o.reservation_id::text, o.request_key)) END)
+    FROM jsonb_to_recordset(p_operations) AS o (
+        place integer, kind varchar, source varchar, request_key text, reservation_id uuid, estimated_usd numeric,
+        holds_seconds double precision, provider varchar, model varchar, session_id varchar, task_id varchar, router_type varchar,
+        task_type varchar, task_complexity varchar, tokens_input integer, tokens_output integer, usage jsonb, cost_usd numeric,
+        credit_usd numeric, our_cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar,
+        price_version varchar, savings_usd numeric, degraded boolean, response_id varchar, trace_id varchar, span_id varchar,
+        occurred_at timestamptz, corrects_id bigint)
+    LEFT JOIN LATERAL (
+        SELECT x.*, x AS whole FROM ops_budget_reservations AS x WHERE x.reservation_id = o.reservation_id OFFSET 0
+    ) AS r ON true
+    ORDER BY o.place
 $$;
-COMMENT ON FUNCTION find_booked(varchar, varchar, varchar, varchar) IS 'The ledger row of a call: by its response id, else by its trace and span; NULL when it is not booked.';
+COMMENT ON FUNCTION read_budget_operations(jsonb) IS 'Operations on the budget in their order, each with the reservation that it is about and the ledger row where its call is booked already.';
+
+CREATE FUNCTION decide_reservation(p_row ops_budget_reservations, p_level varchar, p_consumed numeric, p_held numeric, p_limit numeric)
+    RETURNS ops_budget_reservations
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v_cheaper ops_cheaper_models%ROWTYPE;
+BEGIN
+    p_row.state := 'held';
+    p_row.decision := 'allow';
+    IF p_level = 'exhausted' OR p_consumed + p_held + p_row.estimated_usd > p_limit THEN
+        p_row.state := 'refused';
+        p_row.decision := 'refuse';
+        p_row.ended_at := p_row.created_at;
+        p_row.reason := CASE p_level WHEN 'exhausted' THEN format('exhausted: %s of %s USD consumed', p_consumed, p_limit)
+            ELSE format('over the limit: %s consumed + %s held + %s estimated > %s USD', p_consumed, p_held, p_row.estimated_usd, p_limit) END;
+    ELSIF p_level = 'critical' THEN
+        SELECT c.* INTO v_cheaper FROM ops_cheaper_models AS c WHERE c.provider = p_row.asked_provider AND c.model = p_row.asked_model;
+        IF FOUND THEN
+            p_row.decision := 'degrade';
+            p_row.provider := v_cheaper.cheaper_provider;
+            p_row.model := v_cheaper.cheaper_model;
+            p_row.reason := format('critical: %s of %s USD consumed', p_consumed, p_limit);
+        END IF;
+    END IF;
+    RETURN p_row;
+END;
+$$;
+COMMENT ON FUNCTION decide_reservation(ops_budget_reservations, varchar, numeric, numeric, numeric) IS 'Allow, degrade or refuse a reservation, from what is consumed and held at this moment; with the lock of the budget held.';
 
 CREATE FUNCTION transact_budget(p_operations jsonb, p_now timestamptz DEFAULT NULL)
-    RETURNS TABLE (place integer, outcome varchar, found_reservation uuid, found_ledger bigint)
-    LANGUAGE plpgsql AS $$
+    RETURNS TABLE (
+        place integer, outcome varchar, found_ledger bigint, booked_before numeric, booked_after numeric, booked_level varchar,
+        booked_degraded boolean, held_state varchar, held_decision varchar, held_reason text, held_usd numeric,
+        held_provider varchar, held_model varchar, held_until timestamptz, done_at timestamptz)
+    LANGUAGE plpgsql
+    -- A plan that was made while the tables were small must not read them whole once they are not.
+    SET enable_seqscan = off
+    AS $$
 DECLARE
     v_state budget_state%ROWTYPE;
     v_now timestamptz;
@@ -227,189 +300,215 @@ DECLARE
     v_ollama integer := 0;
     v_level varchar;
     v_before varchar;
-    v_cost numeric;
-    v_credit numeric;
-    v_booked numeric;
-    v_operation record;
-    v_held_row ops_budget_reservations%ROWTYPE;
-    v_corrected cost_ledger%ROWTYPE;
-    v_cheaper record;
+    v_op record;
+    v_hold ops_budget_reservations%ROWTYPE;
+    v_entry cost_ledger%ROWTYPE;
+    v_holds ops_budget_reservations[] := '{}';
+    v_entries cost_ledger[] := '{}';
+    v_reports ops_cost_reports[] := '{}';
+    v_report ops_cost_reports%ROWTYPE;
+    v_ended ops_budget_reservations[] := '{}';
+    v_ids bigint[] := '{}';
 BEGIN
     -- Whoever comes second waits here: what follows is done by one at a time.
     SELECT b.* INTO STRICT v_state FROM budget_state AS b WHERE b.id = 1 FOR UPDATE;
     v_now := greatest(coalesce(p_now, clock_timestamp()), v_state.last_updated);
+    done_at := v_now;
     v_consumed := v_state.budget_consumed_usd;
     v_held := v_state.budget_held_usd - expire_reservations(v_now);
     v_level := budget_level_of(v_consumed, v_state.budget_limit_usd);
-    FOR v_operation IN
-        SELECT o.* FROM jsonb_to_recordset(p_operations) AS o (
-            place integer, kind varchar, source varchar, request_key text, reservation_id uuid, estimated_usd numeric,
-            holds_seconds numeric, provider varchar, model varchar, session_id varchar, task_id varchar, router_type varchar,
-            task_type varchar, task_complexity varchar, tokens_input integer, tokens_output integer, usage jsonb,
-            cost_usd numeric, our_cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar,
-            price_version varchar, savings_usd numeric, degraded boolean, response_id varchar, trace_id varchar,
-            span_id varchar, occurred_at timestamptz, ledger_id bigint)
-        ORDER BY o.place
-    LOOP
-        place := v_operation.place;
-        found_reservation := v_operation.reservation_id;
+    FOR v_op IN SELECT o.* FROM read_budget_operations(p_operations) AS o ORDER BY o.place LOOP
+        place := v_op.place;
         found_ledger := NULL;
+        booked_after := NULL;
         outcome := 'done';
-        v_held_row := NULL;
-        IF v_operation.reservation_id IS NOT NULL THEN
-            SELECT r.* INTO v_held_row FROM ops_budget_reservations AS r WHERE r.reservation_id = v_operation.reservation_id;
-        END IF;
+        v_hold := v_op.held;
+        held_decision := NULL;
 
-        IF v_operation.kind = 'reserve' THEN
-            IF v_held_row.reservation_id IS NOT NULL THEN
+        IF v_op.kind = 'reserve' THEN
+            IF v_hold.reservation_id IS NOT NULL OR v_op.first_place < v_op.place THEN
                 outcome := 'repeated';
-                RETURN NEXT;
-                CONTINUE;
+            ELSE
+                v_hold.reservation_id := v_op.reservation_id;
+                v_hold.estimated_usd := v_op.estimated_usd;
+                v_hold.provider := v_op.provider;
+                v_hold.model := v_op.model;
+                v_hold.asked_provider := v_op.provider;
+                v_hold.asked_model := v_op.model;
+                v_hold.session_id := v_op.session_id;
+                v_hold.task_id := v_op.task_id;
+                v_hold.router_type := v_op.router_type;
+                v_hold.task_type := v_op.task_type;
+                v_hold.task_complexity := v_op.task_complexity;
+                v_hold.created_at := v_now;
+                v_hold.expires_at := v_now + make_interval(secs => v_op.holds_seconds);
+                v_hold := decide_reservation(v_hold, v_level, v_consumed, v_held, v_state.budget_limit_usd);
+                v_holds := v_holds || v_hold;
+                v_held := v_held + CASE v_hold.state WHEN 'held' THEN v_hold.estimated_usd ELSE 0 END;
             END IF;
-            v_held_row.decision := 'allow';
-            v_held_row.provider := v_operation.provider;
-            v_held_row.model := v_operation.model;
-            IF v_level = 'exhausted' THEN
-                v_held_row.decision := 'refuse';
-                v_held_row.reason := format('exhausted: %s of %s USD consumed', v_consumed, v_state.budget_limit_usd);
-            ELSIF v_consumed + v_held + v_operation.estimated_usd > v_state.budget_limit_usd THEN
-                v_held_row.decision := 'refuse';
-                v_held_row.reason := format('over the limit: %s consumed + %s held + %s estimated > %s USD',
-                                            v_consumed, v_held, v_operation.estimated_usd, v_state.budget_limit_usd);
-            ELSIF v_level = 'critical' THEN
-                SELECT c.cheaper_provider, c.cheaper_model INTO v_cheaper FROM ops_cheaper_models AS c
-                WHERE c.provider = v_operation.provider AND c.model = v_operation.model;
-                IF FOUND THEN
-                    v_held_row.decision := 'degrade';
-                    v_held_row.provider := v_cheaper.cheaper_provider;
-                    v_held_row.model := v_cheaper.cheaper_model;
-                    v_held_row.reason := format('critical: %s of %s USD consumed', v_consumed, v_state.budget_limit_usd);
-                END IF;
-            END IF;
-            INSERT INTO ops_budget_reservations (
-                reservation_id, state, decision, reason, estimated_usd, provider, model, asked_provider, asked_model, session_id,
-                task_id, router_type, task_type, task_complexity, created_at, expires_at, ended_at)
-            VALUES (v_operation.reservation_id, CASE v_held_row.decision WHEN 'refuse' THEN 'refused' ELSE 'held' END,
-                    v_held_row.decision, v_held_row.reason, v_operation.estimated_usd, v_held_row.provider, v_held_row.model,
-                    v_operation.provider, v_operation.model, v_operation.session_id, v_operation.task_id,
-                    v_operation.router_type, v_operation.task_type, v_operation.task_complexity, v_now,
-                    v_now + make_interval(secs => v_operation.holds_seconds::double precision),
-                    CASE v_held_row.decision WHEN 'refuse' THEN v_now END);
-            IF v_held_row.decision <> 'refuse' THEN
-                v_held := v_held + v_operation.estimated_usd;
-            END IF;
+            held_state := v_hold.state;
+            held_decision := v_hold.decision;
+            held_reason := v_hold.reason;
+            held_usd := v_hold.estimated_usd;
+            held_provider := v_hold.provider;
+            held_model := v_hold.model;
+            held_until := v_hold.expires_at;
             RETURN NEXT;
             CONTINUE;
         END IF;
 
-        IF v_operation.kind IN ('settle', 'release') AND v_held_row.reservation_id IS NULL THEN
+        IF v_op.kind IN ('settle', 'release') AND v_hold.reservation_id IS NULL THEN
             outcome := 'unknown';
             RETURN NEXT;
             CONTINUE;
         END IF;
-        IF v_operation.kind = 'release' OR v_held_row.ledger_id IS NOT NULL THEN
-            outcome := CASE WHEN v_operation.kind = 'settle' OR v_held_row.state <> 'held' THEN 'repeated' ELSE 'done' END;
-            found_ledger := v_held_row.ledger_id;
-            IF v_held_row.state = 'held' THEN
-                v_held := v_held - v_held_row.estimated_usd;
-                UPDATE ops_budget_reservations AS r SET state = 'released', ended_at = v_now
-                WHERE r.reservation_id = v_held_row.reservation_id;
+        IF v_op.kind = 'release' OR v_hold.ledger_id IS NOT NULL THEN
+            found_ledger := v_hold.ledger_id;
+            IF v_hold.state <> 'held' OR v_op.first_place < v_op.place THEN
+                outcome := 'repeated';
+            ELSE
+                v_held := v_held - v_hold.estimated_usd;
+                v_hold.state := 'released';
+                v_ended := v_ended || v_hold;
             END IF;
+            held_state := v_hold.state;
+            held_decision := v_hold.decision;
+            held_reason := v_hold.reason;
+            held_usd := v_hold.estimated_usd;
+            held_provider := v_hold.provider;
+            held_model := v_hold.model;
+            held_until := v_hold.expires_at;
             RETURN NEXT;
             CONTINUE;
         END IF;
 
-        v_cost := v_operation.cost_usd;
-        v_credit := 0;
-        v_corrected := NULL;
-        IF v_operation.kind = 'correct' THEN
-            -- What points at a correction points at what that one corrects: all entries of a call hang on the first.
-            SELECT l.* INTO v_corrected FROM cost_ledger AS l
-            WHERE l.id = (SELECT coalesce(k.corrects_id, k.id) FROM cost_ledger AS k WHERE k.id = v_operation.ledger_id);
-            IF NOT FOUND THEN
-                outcome := 'unknown';
-                RETURN NEXT;
-                CONTINUE;
-            END IF;
-            SELECT sum(l.cost_usd) - sum(l.credit_usd) INTO v_booked FROM cost_ledger AS l
-            WHERE l.id = v_corrected.id OR l.corrects_id = v_corrected.id;
-            v_cost := greatest(v_operation.cost_usd - coalesce(v_booked, 0), 0);
-            v_credit := greatest(coalesce(v_booked, 0) - v_operation.cost_usd, 0);
-            IF v_booked = v_operation.cost_usd OR v_consumed < v_credit THEN
-                outcome := CASE WHEN v_booked = v_operation.cost_usd THEN 'repeated' ELSE 'impossible' END;
-                found_ledger := v_corrected.id;
-                RETURN NEXT;
-                CONTINUE;
-            END IF;
-        ELSE
-            found_ledger := coalesce(
-                (SELECT p.ledger_id FROM ops_cost_reports AS p WHERE p.request_key = v_operation.request_key),
-                find_booked(coalesce(v_operation.provider, v_held_row.provider), v_operation.response_id, v_operation.trace_id,
-                            v_operation.span_id));
-        END IF;
-
+        found_ledger := coalesce(v_op.keyed_id, v_op.booked_id, v_ids[v_op.first_place + 1]);
         IF found_ledger IS NULL THEN
+            v_entry := NULL;
+            v_entry.id := nextval('cost_ledger_id_seq');
+            v_entry.session_id := v_op.session_id;
+            v_entry.task_id := v_op.task_id;
+            v_entry.router_type := v_op.router_type;
+            v_entry.provider := v_op.provider;
+            v_entry.model := v_op.model;
+            v_entry.tokens_input := coalesce(v_op.tokens_input, 0);
+            v_entry.tokens_output := coalesce(v_op.tokens_output, 0);
+            v_entry.cost_usd := v_op.cost_usd;
+            v_entry.credit_usd := coalesce(v_op.credit_usd, 0);
+            v_entry.budget_before := v_consumed;
+            v_entry.budget_after := v_consumed + coalesce(v_entry.cost_usd, 0) - v_entry.credit_usd;
             v_before := v_level;
-            v_level := budget_level_of(v_consumed + coalesce(v_cost, 0) - v_credit, v_state.budget_limit_usd);
-            INSERT INTO cost_ledger (
-                session_id, task_id, router_type, provider, model, tokens_input, tokens_output, cost_usd, budget_before,
-                budget_after, budget_level, degraded, circuit_breaker_active, savings_usd, timestamp, response_id, trace_id,
-                span_id, task_type, task_complexity, unpriced_reason, our_cost_usd, claimed_cost_usd, price_source,
-                price_version, usage, occurred_at, corrects_id, credit_usd)
-            VALUES (
-                coalesce(v_operation.session_id, v_held_row.session_id, v_corrected.session_id),
-                coalesce(v_operation.task_id, v_held_row.task_id, v_corrected.task_id),
-                coalesce(v_operation.router_type, v_held_row.router_type, v_corrected.router_type),
-                coalesce(v_operation.provider, v_held_row.provider, v_corrected.provider),
-                coalesce(v_operation.model, v_held_row.model, v_corrected.model),
-                coalesce(v_operation.tokens_input, 0), coalesce(v_operation.tokens_output, 0), v_cost, v_consumed,
-                v_consumed + coalesce(v_cost, 0) - v_credit, v_level, coalesce(v_operation.degraded, v_held_row.decision = 'degrade', false),
-                v_level = 'exhausted', coalesce(v_operation.savings_usd, 0), v_now, v_operation.response_id,
-                v_operation.trace_id, v_operation.span_id,
-                coalesce(v_operation.task_type, v_held_row.task_type, v_corrected.task_type),
-                coalesce(v_operation.task_complexity, v_held_row.task_complexity, v_corrected.task_complexity),
-                CASE WHEN v_cost IS NULL THEN coalesce(v_operation.unpriced_reason, 'nobody named a price') ELSE v_operation.unpriced_reason END,
-                v_operation.our_cost_usd, v_operation.claimed_cost_usd, v_operation.price_source,
-                v_operation.price_version, coalesce(v_operation.usage, '{}'), v_operation.occurred_at, v_corrected.id, v_credit)
-            RETURNING id INTO found_ledger;
-            v_consumed := v_consumed + coalesce(v_cost, 0) - v_credit;
-            v_spent := v_spent + coalesce(v_cost, 0);
-            v_saved := v_saved + coalesce(v_operation.savings_usd, 0);
-            IF v_operation.kind <> 'correct' THEN
+            v_level := budget_level_of(v_entry.budget_after, v_state.budget_limit_usd);
+            v_entry.budget_level := v_level;
+            v_entry.circuit_breaker_active := v_level = 'exhausted';
+            v_entry.degraded := v_op.degraded;
+            v_entry.savings_usd := coalesce(v_op.savings_usd, 0);
+            v_entry.timestamp := v_now;
+            v_entry.response_id := v_op.response_id;
+            v_entry.trace_id := v_op.trace_id;
+            v_entry.span_id := v_op.span_id;
+            v_entry.task_type := v_op.task_type;
+            v_entry.task_complexity := v_op.task_complexity;
+            v_entry.unpriced_reason := CASE WHEN v_op.cost_usd IS NULL THEN coalesce(v_op.unpriced_reason, 'nobody named a price') ELSE v_op.unpriced_reason END;
+            v_entry.our_cost_usd := v_op.our_cost_usd;
+            v_entry.claimed_cost_usd := v_op.claimed_cost_usd;
+            v_entry.price_source := v_op.price_source;
+            v_entry.price_version := v_op.price_version;
+            v_entry.usage := coalesce(v_op.usage, '{}');
+            v_entry.occurred_at := v_op.occurred_at;
+            v_entry.corrects_id := v_op.corrects_id;
+            v_entries := v_entries || v_entry;
+            found_ledger := v_entry.id;
+            v_ids[v_op.place + 1] := v_entry.id;
+            booked_before := v_consumed;
+            booked_after := v_entry.budget_after;
+            booked_level := v_level;
+            booked_degraded := v_entry.degraded;
+            v_consumed := v_entry.budget_after;
+            v_spent := v_spent + coalesce(v_entry.cost_usd, 0);
+            v_saved := v_saved + v_entry.savings_usd;
+            IF v_op.corrects_id IS NULL THEN
                 v_calls := v_calls + 1;
-                v_anthropic := v_anthropic + (coalesce(v_operation.provider, v_held_row.provider) = 'anthropic')::integer;
-                v_ollama := v_ollama + (coalesce(v_operation.provider, v_held_row.provider) = 'ollama')::integer;
+                v_anthropic := v_anthropic + (v_op.provider = 'anthropic')::integer;
+                v_ollama := v_ollama + (v_op.provider = 'ollama')::integer;
             END IF;
-            IF v_level <> v_before AND v_cost > 0 AND v_level IN ('critical', 'exhausted') THEN
+            IF v_level <> v_before AND v_entry.cost_usd > 0 AND v_level IN ('critical', 'exhausted') THEN
                 PERFORM raise_budget_alert(v_level, format('budget %s: %s of %s USD consumed', v_level, v_consumed, v_state.budget_limit_usd),
                                            v_consumed, v_level, v_state.burn_rate_usd_per_hour, v_now);
             END IF;
-            IF v_operation.request_key IS NOT NULL THEN
-                INSERT INTO ops_cost_reports (ledger_id, request_key, source, linked, claimed_cost_usd, our_cost_usd, reported_at)
-                VALUES (found_ledger, v_operation.request_key, coalesce(v_operation.source, 'costs'), false,
-                        v_operation.claimed_cost_usd, v_operation.our_cost_usd, v_now);
-            END IF;
-        ELSIF NOT EXISTS (SELECT FROM ops_cost_reports AS p WHERE p.request_key = v_operation.request_key) THEN
-            outcome := 'linked';
-            INSERT INTO ops_cost_reports (ledger_id, request_key, source, claimed_cost_usd, our_cost_usd, reported_at)
-            VALUES (found_ledger, v_operation.request_key, coalesce(v_operation.source, 'costs'), v_operation.claimed_cost_usd,
-                    v_operation.our_cost_usd, v_now);
-        ELSE
+        ELSIF v_op.keyed_id IS NOT NULL OR v_op.kind = 'settle' AND v_op.first_place < v_op.place THEN
             outcome := 'repeated';
+        ELSE
+            outcome := 'linked';
         END IF;
-        IF v_operation.kind = 'settle' THEN
-            IF v_held_row.state = 'held' THEN
-                v_held := v_held - v_held_row.estimated_usd;
-            END IF;
-            UPDATE ops_budget_reservations AS r SET state = 'settled', ended_at = v_now, ledger_id = found_ledger
-            WHERE r.reservation_id = v_held_row.reservation_id;
+        IF outcome = 'linked' OR outcome = 'done' AND v_op.request_key IS NOT NULL THEN
+            v_report.ledger_id := found_ledger;
+            v_report.request_key := v_op.request_key;
+            v_report.source := coalesce(v_op.source, v_op.kind);
+            v_report.linked := outcome = 'linked';
+            v_report.claimed_cost_usd := v_op.claimed_cost_usd;
+            v_report.our_cost_usd := v_op.our_cost_usd;
+            v_reports := v_reports || v_report;
+        END IF;
+        IF v_op.kind = 'settle' AND outcome <> 'repeated' THEN
+            v_held := v_held - CASE v_hold.state WHEN 'held' THEN v_hold.estimated_usd ELSE 0 END;
+            v_hold.state := 'settled';
+            v_hold.ledger_id := found_ledger;
+            v_ended := v_ended || v_hold;
         END IF;
         RETURN NEXT;
     END LOOP;
+
+    INSERT INTO ops_budget_reservations SELECT h.* FROM unnest(v_holds) AS h;
+    INSERT INTO cost_ledger SELECT e.* FROM unnest(v_entries) AS e ORDER BY e.id;
+    INSERT INTO ops_cost_reports (ledger_id, request_key, source, linked, claimed_cost_usd, our_cost_usd, reported_at)
+    SELECT e.ledger_id, e.request_key, e.source, e.linked, e.claimed_cost_usd, e.our_cost_usd, v_now FROM unnest(v_reports) AS e
+    ON CONFLICT (request_key) DO NOTHING;
+    UPDATE ops_budget_reservations AS r SET state = e.state, ledger_id = e.ledger_id, ended_at = v_now
+    FROM unnest(v_ended) AS e WHERE r.reservation_id = e.reservation_id;
     PERFORM settle_budget_state(v_state, v_consumed, v_held, v_spent, v_saved, v_calls, v_anthropic, v_ollama, v_now);
 END;
 $$;
-COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge, correct. Answers each by its place: done, repeated, linked, unknown or impossible, with its reservation and ledger row.';
+COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge. Answers each by its place, a number from 0 on: done, repeated, linked or unknown, with its reservation and ledger row.';
+
+CREATE FUNCTION correct_cost(
+    p_ledger_id bigint, p_cost numeric, p_reason text DEFAULT NULL, p_source varchar DEFAULT NULL, p_version varchar DEFAULT NULL,
+    p_now timestamptz DEFAULT NULL
+) RETURNS bigint
+    LANGUAGE plpgsql AS $$
+DECLARE
+    v_state budget_state%ROWTYPE;
+    v_first cost_ledger%ROWTYPE;
+    v_booked numeric;
+    v_entry bigint;
+BEGIN
+    PERFORM require_money(p_cost);
+    SELECT b.* INTO STRICT v_state FROM budget_state AS b WHERE b.id = 1 FOR UPDATE;
+    -- What points at a correction points at what that one corrects: all entries of a call hang on the first.
+    SELECT l.* INTO v_first FROM cost_ledger AS l
+    WHERE l.id = (SELECT coalesce(k.corrects_id, k.id) FROM cost_ledger AS k WHERE k.id = p_ledger_id);
+    IF v_first.id IS NULL THEN
+        RAISE EXCEPTION 'there is no ledger row %', p_ledger_id USING ERRCODE = 'no_data_found';
+    END IF;
+    SELECT sum(l.cost_usd) - sum(l.credit_usd) INTO v_booked FROM cost_ledger AS l WHERE l.id = v_first.id OR l.corrects_id = v_first.id;
+    IF v_booked = p_cost THEN
+        RETURN NULL;
+    END IF;
+    IF v_state.budget_consumed_usd + p_cost < v_booked THEN
+        RAISE EXCEPTION 'that takes back % USD, and only % were consumed since the last reset', v_booked - p_cost, v_state.budget_consumed_usd
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    SELECT t.found_ledger INTO STRICT v_entry FROM transact_budget(jsonb_build_array(jsonb_build_object(
+        'place', 0, 'kind', 'charge', 'source', 'correction', 'corrects_id', v_first.id, 'provider', v_first.provider,
+        'model', v_first.model, 'session_id', v_first.session_id, 'task_id', v_first.task_id, 'router_type', v_first.router_type,
+        'task_type', v_first.task_type, 'task_complexity', v_first.task_complexity, 'occurred_at', v_first.occurred_at,
+        'cost_usd', greatest(p_cost - coalesce(v_booked, 0), 0), 'credit_usd', greatest(coalesce(v_booked, 0) - p_cost, 0),
+        'our_cost_usd', CASE WHEN p_source IS NOT NULL THEN p_cost END, 'price_source', p_source, 'price_version', p_version,
+        'unpriced_reason', p_reason)), p_now) AS t;
+    RETURN v_entry;
+END;
+$$;
+COMMENT ON FUNCTION correct_cost(bigint, numeric, text, varchar, varchar, timestamptz) IS 'Says what a booked call truly cost: books the difference in a row that points at it, and returns its id; NULL when that is what is booked already.';
 
 CREATE OR REPLACE FUNCTION update_budget(
     p_cost numeric, p_provider varchar DEFAULT 'unknown', p_model varchar DEFAULT 'unknown',
@@ -594,8 +693,10 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION update_budget(numeric, varchar, varchar, integer, integer, varchar, varchar, varchar, boolean, numeric, varchar, varchar, varchar) IS 'Books a cost in USD: budget, ledger row and alarm together. Returns the id of the ledger row; refuses NULL, negative, NaN and infinite costs.';
+DROP FUNCTION correct_cost;
 DROP FUNCTION transact_budget;
-DROP FUNCTION find_booked;
+DROP FUNCTION decide_reservation;
+DROP FUNCTION read_budget_operations;
 DROP FUNCTION expire_reservations;
 DROP FUNCTION settle_budget_state;
 DROP FUNCTION raise_budget_alert;
@@ -609,5 +710,8 @@ DROP TABLE ops_budget_reservations;
 ALTER TABLE budget_state DROP COLUMN velocity_alarm, DROP COLUMN next_reset, DROP COLUMN budget_held_usd;
 ALTER TABLE budget_state RESET (fillfactor);
 ALTER TABLE budget_alerts DROP COLUMN acknowledged_at, DROP COLUMN acknowledged_by;
+DROP INDEX idx_cost_ledger_unpriced;
+DROP INDEX idx_cost_ledger_response;
+CREATE UNIQUE INDEX idx_cost_ledger_response ON cost_ledger (provider, response_id) WHERE response_id IS NOT NULL;
 DROP INDEX idx_cost_ledger_corrects;
 ALTER TABLE cost_ledger DROP COLUMN credit_usd, DROP COLUMN corrects_id;

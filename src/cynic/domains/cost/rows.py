@@ -100,7 +100,7 @@ class CostLedgerRow:
     task_complexity: str | None
     """NULL when nobody said."""
     unpriced_reason: str | None
-    """Why nothing could be booked; such a row is priced later by an entry that points at it."""
+    """Why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made."""
     our_cost_usd: Decimal | None
     """By our price table; NULL where it has no price."""
     claimed_cost_usd: Decimal | None
