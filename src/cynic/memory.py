@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.base.errors import CynicError
-    from cynic.flows.budget import Entry, Reservation
+    from cynic.flows.budget_answers import Entry, Reservation
     from cynic.flows.feedback import Answered
     from cynic.flows.learn import Pass
     from cynic.flows.record import Recorded

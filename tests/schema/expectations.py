@@ -177,9 +177,7 @@ CONVENTIONS: Mapping[str, Expectation] = {
     ),
     "ops_model_prices.per": Range(Decimal(1), None),
     "ops_budget_changes.kind": Words(("limit", "reset")),
-    "ops_budget_reservations.state": Words(
-        ("held", "settled", "released", "expired", "refused")
-    ),
+    "ops_budget_reservations.state": Words(("held", "settled", "released", "expired", "refused")),
     "ops_budget_reservations.decision": Words(("allow", "degrade", "refuse")),
     "ops_budget_reservations.router_type": Words(("llm", "kabbalistic", "unified")),
     "ops_budget_reservations.task_complexity": Words(("simple", "moderate", "complex")),

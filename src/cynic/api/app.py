@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from cynic.api import (
+    budget,
     describe,
     health,
     hooks,
@@ -69,6 +70,7 @@ def create_app(
     app.include_router(judgments.router)
     app.include_router(learning.router)
     app.include_router(sessions.router)
+    app.include_router(budget.router)
     app.include_router(hooks.router)
     app.include_router(tables.router)
     app.include_router(pages.router)

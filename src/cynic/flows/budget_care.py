@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.domains.cost.pricing import PriceBook
+    from cynic.flows.budget_answers import Entry
 
 BATCH_ROWS: Final = 500
 
@@ -100,7 +101,7 @@ def correct(
     *,
     reason: str | None = None,
     price: Price | None = None,
-) -> budget.Entry | None:
+) -> Entry | None:
     """Say what a booked call truly cost; the row that books the difference, None when that is booked already."""
     given = {
         "ledger_id": ledger_id,

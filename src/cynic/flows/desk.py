@@ -9,7 +9,8 @@ from uuid import UUID
 
 from cynic.base.errors import CynicError
 from cynic.flows import budget
-from cynic.flows.budget import BudgetRefusedError, Entry, Hold, Operation, Reservation, hold_of
+from cynic.flows.budget import Hold, Operation, hold_of
+from cynic.flows.budget_answers import BudgetRefusedError, Entry, Reservation
 from cynic.flows.gather import Gatherer
 from cynic.flows.prices import PriceSource
 

@@ -11,7 +11,7 @@ from cynic.flows.desk import refuse
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from cynic.flows.budget import Entry, Reservation
+    from cynic.flows.budget_answers import Entry, Reservation
     from cynic.flows.desk import Desk
 
 

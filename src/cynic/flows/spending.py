@@ -177,7 +177,7 @@ def _report(
         usage=_usage(fields.get("usage")),
         request=_words(fields.get("request")),
         cost_usd=money(fields.get("cost_usd"), "cost_usd"),
-        occurred_at=_moment(fields.get("occurred_at")),
+        occurred_at=moment(fields.get("occurred_at"), "occurred_at"),
         response_id=_name(fields, "response_id"),
         trace_id=trace_id,
         span_id=span_id,
@@ -263,16 +263,17 @@ def _pairs(given: object, where: str) -> list[tuple[str, object]]:
     return list(cast("dict[str, object]", pairs).items())
 
 
-def _moment(given: object) -> datetime | None:
+def moment(given: object, where: str) -> datetime | None:
+    """A time with its zone; None stays None."""
     if given is None or (isinstance(given, datetime) and given.tzinfo is not None):
         return given
     try:
-        moment = datetime.fromisoformat(cast("str", given))
+        found = datetime.fromisoformat(cast("str", given))
     except (TypeError, ValueError) as error:
-        raise InvalidFieldError("occurred_at", "must be a time as ISO 8601 writes it") from error
-    if moment.tzinfo is None:
-        raise InvalidFieldError("occurred_at", "needs a time zone, as Z or +02:00")
-    return moment
+        raise InvalidFieldError(where, "must be a time as ISO 8601 writes it") from error
+    if found.tzinfo is None:
+        raise InvalidFieldError(where, "needs a time zone, as Z or +02:00")
+    return found
 
 
 def _no_constant(name: str) -> object:
