@@ -9,7 +9,6 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -21,6 +20,8 @@ from cynic.flows import budget, budget_care, prices, spending
 from cynic.flows.budget import Operation
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cynic.memory import Memory
 
 ROUNDS = 6
@@ -126,7 +127,9 @@ def act(conn: psycopg.Connection, kind: str, memory: Memory, now: datetime) -> N
         new = uuid4()
         budget.transact(conn, [Operation(kind="reserve", reservation_id=new, ask=asked)], book, now)
         report = spending.Report(provider=None, model=None, tokens_input=10, tokens_output=1)
-        budget.transact(conn, [Operation(kind="settle", reservation_id=new, report=report)], book, now)
+        budget.transact(
+            conn, [Operation(kind="settle", reservation_id=new, report=report)], book, now
+        )
     elif kind == "reprice":
         memory.record_cost(provider="acme", model="later", tokens_input=10, tokens_output=0)
         units = {"input_tokens": Decimal(1), "output_tokens": Decimal(1)}

@@ -66,7 +66,7 @@ class Desk:
 
     def book(self, conn: psycopg.Connection) -> PriceBook:
         """The prices as they are now."""
-        return self.prices.current(conn, self.edge().clock())
+        return self.prices.current(conn, self._edge_of(conn).clock())
 
     def edge(self) -> Edge:
         """The clock and the source of identifiers; a connection is taken for them once."""

@@ -184,7 +184,7 @@ BEGIN
         AND greatest(least(v_burn.short, v_burn.hour), least(v_burn.hour, v_burn.day)) * v_hours > v_left;
     IF v_alarm AND NOT p_state.velocity_alarm THEN
         PERFORM raise_budget_alert('velocity_alarm',
-            format('%s USD an hour: %s USD last less than the %s hours until the reset', round(v_burn.hour, 6), v_left, round(v_hours, 1)),
+            format('%s USD an hour: %s USD last less than the %s hours until the reset', trim_scale(round(v_burn.hour, 6)), trim_scale(v_left), trim_scale(round(v_hours, 1))),
             p_consumed, budget_level_of(p_consumed, p_state.budget_limit_usd), v_burn.hour, p_now);
     END IF;
     UPDATE budget_state AS b
@@ -263,15 +263,16 @@ BEGIN
         p_row.state := 'refused';
         p_row.decision := 'refuse';
         p_row.ended_at := p_row.created_at;
-        p_row.reason := CASE p_level WHEN 'exhausted' THEN format('exhausted: %s of %s USD consumed', p_consumed, p_limit)
-            ELSE format('over the limit: %s consumed + %s held + %s estimated > %s USD', p_consumed, p_held, p_row.estimated_usd, p_limit) END;
+        p_row.reason := CASE p_level WHEN 'exhausted' THEN format('exhausted: %s of %s USD consumed', trim_scale(p_consumed), trim_scale(p_limit))
+            ELSE format('over the limit: %s consumed + %s held + %s estimated > %s USD', trim_scale(p_consumed), trim_scale(p_held),
+                        trim_scale(p_row.estimated_usd), trim_scale(p_limit)) END;
     ELSIF p_level = 'critical' THEN
         SELECT c.* INTO v_cheaper FROM ops_cheaper_models AS c WHERE c.provider = p_row.asked_provider AND c.model = p_row.asked_model;
         IF FOUND THEN
             p_row.decision := 'degrade';
             p_row.provider := v_cheaper.cheaper_provider;
             p_row.model := v_cheaper.cheaper_model;
-            p_row.reason := format('critical: %s of %s USD consumed', p_consumed, p_limit);
+            p_row.reason := format('critical: %s of %s USD consumed', trim_scale(p_consumed), trim_scale(p_limit));
         END IF;
     END IF;
     RETURN p_row;
@@ -433,7 +434,7 @@ BEGIN
                 v_ollama := v_ollama + (v_op.provider = 'ollama')::integer;
             END IF;
             IF v_level <> v_before AND v_entry.cost_usd > 0 AND v_level IN ('critical', 'exhausted') THEN
-                PERFORM raise_budget_alert(v_level, format('budget %s: %s of %s USD consumed', v_level, v_consumed, v_state.budget_limit_usd),
+                PERFORM raise_budget_alert(v_level, format('budget %s: %s of %s USD consumed', v_level, trim_scale(v_consumed), trim_scale(v_state.budget_limit_usd)),
                                            v_consumed, v_level, v_state.burn_rate_usd_per_hour, v_now);
             END IF;
         ELSIF v_op.keyed_id IS NOT NULL OR v_op.kind = 'settle' AND v_op.first_place < v_op.place THEN
@@ -557,7 +558,7 @@ BEGIN
     UPDATE budget_state AS b SET budget_limit_usd = p_limit, next_reset = coalesce(p_next_reset, b.next_reset) WHERE b.id = 1;
     v_level := budget_level_of(v_state.budget_consumed_usd, p_limit);
     IF p_limit < v_state.budget_limit_usd AND v_level <> v_state.budget_level AND v_level IN ('critical', 'exhausted') THEN
-        PERFORM raise_budget_alert(v_level, format('budget %s: %s of %s USD consumed', v_level, v_state.budget_consumed_usd, p_limit),
+        PERFORM raise_budget_alert(v_level, format('budget %s: %s of %s USD consumed', v_level, trim_scale(v_state.budget_consumed_usd), trim_scale(p_limit)),
                                    v_state.budget_consumed_usd, v_level, v_state.burn_rate_usd_per_hour, v_now);
     END IF;
     SELECT b.* INTO STRICT v_state FROM budget_state AS b WHERE b.id = 1;
