@@ -109,6 +109,15 @@ def book_reports(
     return [(cast("int", row[2]), cast("str", row[1])) for row in _send(conn, given, now)]
 
 
+def tend(conn: psycopg.Connection, now: datetime) -> bool:
+    """End the holds whose time is over and bring burn rate, runway and velocity alarm up to date; whether there was need."""
+    row = conn.execute(_SQL["needs_tending"], {"now": now}).fetchone()
+    if not (row and row[0]):
+        return False
+    conn.execute(_SQL["transact"], {"operations": "[]", "now": now})
+    return True
+
+
 def _send(
     conn: psycopg.Connection, given: Sequence[Mapping[str, object]], now: datetime
 ) -> list[tuple[object, ...]]:

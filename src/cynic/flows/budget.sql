@@ -6,6 +6,13 @@ SELECT t.place, t.outcome, t.found_ledger, t.booked_before, t.booked_after, t.bo
        t.held_decision, t.held_reason, t.held_usd, t.held_provider, t.held_model, t.held_until, t.done_at
 FROM transact_budget(%(operations)s::jsonb, %(now)s::timestamptz) AS t;
 
+-- name: needs_tending
+-- Whether time alone changed something: a hold is over, or money burned within the last day.
+SELECT EXISTS (SELECT FROM ops_budget_reservations AS r WHERE r.state = 'held' AND r.expires_at <= %(now)s::timestamptz)
+    OR b.burn_rate_usd_per_hour > 0 OR b.velocity_alarm
+FROM budget_state AS b
+WHERE b.id = 1;
+
 -- name: holds
 -- Whom the reservations are for: this never changes, so it is asked without the lock, to price what is settled. One by
 -- one: a plan for a list, made while the table was small, would go on reading it whole.

@@ -11,7 +11,7 @@ from psycopg import Error
 
 from cynic.base import clock, ids
 from cynic.base.errors import CynicError
-from cynic.flows import counters, learn
+from cynic.flows import budget, counters, learn
 from cynic.flows.edge import Edge, digest_key
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 1.0
+BUDGET_SECONDS = 10.0
 ALIVE_SECONDS = 15.0
 
 _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Folds the shared counters and learns from feedback, both within a second; survives a database that goes and comes back."""
+    """Folds the shared counters, learns from feedback, tends the budget; survives a database that goes and comes back."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,8 +62,12 @@ class Worker:
 
     def _rounds(self, conn: psycopg.Connection) -> None:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
+        tended = time.monotonic()
         while not self._stop.is_set():
             folded = counters.fold(conn, clock.now())
+            if time.monotonic() - tended >= BUDGET_SECONDS:
+                budget.tend(conn, clock.now())
+                tended = time.monotonic()
             learned = learn.tend(conn, edge)
             self._last_round = time.monotonic()
             if folded < counters.BATCH_ROWS and learned.taken < learn.BATCH_ROWS:
