@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import (
     batch,
+    budget,
     help_start,
     hooks,
     judge,
@@ -34,6 +35,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "http": over_http.run,
     "batch": batch.run,
     "recent": recent.run,
+    "budget": budget.run,
     "transcripts": transcripts.run,
     "hooks": hooks.run,
     "pack": pack.run,
