@@ -159,9 +159,7 @@ def singles(database: Database, duration_seconds: float) -> float:
     """Charges a second of 64 connections that each call update_budget; connecting and planning do not count."""
     made = [0] * WRITERS
     with ExitStack() as opened:
-        conns = [
-            opened.enter_context(database.connect("cynic_app")) for _ in range(WRITERS)
-        ]
+        conns = [opened.enter_context(database.connect("cynic_app")) for _ in range(WRITERS)]
         for conn in conns:
             conn.execute("SELECT update_budget(0.000231)")
         stop = time.perf_counter() + duration_seconds
@@ -226,7 +224,10 @@ def _reports() -> Iterator[Report]:
     began = time.time_ns() - 3_600_000_000_000
     for trace in range(LOAD_TRACES):
         for span in tool.make_trace(rng, trace, began, "genai", 1200, truth, False, LOAD_SEED):
-            found = {one.key: tool._plain(one.value) for one in span.attributes}
+            found = {
+                one.key: getattr(one.value, one.value.WhichOneof("value"))
+                for one in span.attributes
+            }
             if "gen_ai.usage.input_tokens" in found:
                 cached = found.get("gen_ai.usage.cache_read.input_tokens", 0)
                 yield Report(

@@ -11,7 +11,17 @@ from cynic.base.errors import UnavailableError
 from cynic.db import browse, pool
 from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
-from cynic.flows import budget_care, counters, feedback, learn, record, spend, spending, submission
+from cynic.flows import (
+    budget_care,
+    counters,
+    feedback,
+    learn,
+    metered,
+    record,
+    spend,
+    spending,
+    submission,
+)
 from cynic.flows.desk import Desk
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learned import LearnedSource
@@ -208,6 +218,21 @@ class Memory:
         """Reserve for a `with` block, which calls and then settles; raises `BudgetRefusedError` when refused."""
         asked = {"estimated_usd": estimate_usd, "provider": provider, "model": model, **fields}
         return spend.spend(self.desk, asked)
+
+    def metered(
+        self,
+        client: Any,
+        *,
+        estimate_usd: object = None,
+        provider: str | None = None,
+        session_id: str | None = None,
+        task_type: str | None = None,
+    ) -> Any:
+        """An OpenAI or Anthropic client that reserves before each call and settles after it; see `flows.metered`."""
+        task = spending.Task(session_id=session_id, task_type=task_type)
+        return metered.meter(
+            client, self.desk, clock.now, provider=provider, estimate_usd=estimate_usd, task=task
+        )
 
     def session(self, session_id: str, *, from_turn: int = 1) -> session.Session:
         """One session: turns, tools, files, failures, models, a timeline and its judgments."""

@@ -146,7 +146,7 @@ def _set_limit(memory: Memory, body: bytes, caller: str) -> JSONResponse:
 
 
 def _reset(memory: Memory, body: bytes, caller: str) -> JSONResponse:
-    document = spending.loads(body) if body.strip() else {}
+    document = spending.loads(body or b"{}")
     fields = spending.known_fields(document, frozenset({"limit_usd", "next_reset"}))
     state = memory.reset_budget(
         fields.get("limit_usd"),

@@ -58,9 +58,7 @@ class ReservationBody(_Body):
     task_complexity: Complexity | None = None
 
 
-class SettleBody(_Body):
-    """What a call used; `usage` has counts of parts by unit of the price table, as cache_read_tokens."""
-
+class _UsedBody(_Body):
     tokens_input: Tokens
     tokens_output: Tokens
     usage: Annotated[dict[Name, Tokens], Field(max_length=USAGE_UNITS_MAX)] | None = None
@@ -70,15 +68,20 @@ class SettleBody(_Body):
     response_id: Id | None = None
     trace_id: Id | None = None
     span_id: Id | None = None
+
+
+class SettleBody(_UsedBody):
+    """What a call used; `usage` has counts of parts by unit of the price table, as cache_read_tokens."""
+
     provider: Id | None = None
     model: Id | None = None
 
 
-class CostBody(SettleBody):
+class CostBody(_UsedBody):
     """A call that was not reserved."""
 
-    provider: Id  # pyright: ignore[reportIncompatibleVariableOverride]  # here it must be given
-    model: Id  # pyright: ignore[reportIncompatibleVariableOverride]
+    provider: Id
+    model: Id
     session_id: Name | None = None
     task_id: Id | None = None
     task_type: Name | None = None

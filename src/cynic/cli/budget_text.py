@@ -45,8 +45,8 @@ def show(found: Mapping[str, Any]) -> None:
             _pair("runway", span(found["runway_hours"] * _SECONDS_PER_HOUR), "at that rate")
     if found["velocity_alarm"]:
         click.secho("  money goes too fast to last until the reset", fg="red")
-    _table("top models", found["top_models"], lambda one: f"{one['provider']}/{one['model']}")
-    _table("top sessions", found["top_sessions"], lambda one: one["session_id"] or "(no session)")
+    _table("top models", found["top_models"])
+    _table("top sessions", found["top_sessions"])
     _stops(found)
 
 
@@ -64,13 +64,19 @@ def _pair(name: str, value: object, meaning: str) -> None:
     click.echo(f"  {name:<10} {value!s:>18} {meaning}")
 
 
-def _table(title: str, lines: Iterable[Mapping[str, Any]], name: Any) -> None:
+def _table(title: str, lines: Iterable[Mapping[str, Any]]) -> None:
     rows = list(lines)
     if rows:
         click.echo(title)
     for one in rows:
         cost = "no price" if one["cost_usd"] is None else f"{one['cost_usd']} USD"
-        click.echo(f"  {cost:>24}  {compact(cast('int', one['calls'])):>6} calls  {name(one)}")
+        click.echo(f"  {cost:>24}  {compact(cast('int', one['calls'])):>6} calls  {_name(one)}")
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    if "model" in one:
+        return f"{one['provider']}/{one['model']}"
+    return str(one["session_id"] or "(no session)")
 
 
 def _stops(found: Mapping[str, Any]) -> None:

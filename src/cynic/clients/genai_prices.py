@@ -11,7 +11,7 @@ import importlib.metadata
 import importlib.util
 import re
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from cynic.base.errors import UnavailableError
 
@@ -94,7 +94,7 @@ def _snapshot() -> Any:
 def _lists(model: Any) -> Iterator[tuple[dict[str, object], dict[str, str], Any]]:
     """The standard prices with their conditions, then those for kinds of request."""
     if isinstance(model.prices, list):
-        for one in model.prices:
+        for one in cast("list[Any]", model.prices):
             yield _condition(one.constraint), {}, one.prices
     else:
         yield {}, {}, model.prices
@@ -123,11 +123,15 @@ def _units(listed: Any) -> Iterator[dict[str, object]]:
     from genai_prices.data_units import unit_data
 
     by_price = {one.get("price_key", name): (name, one) for name, one in unit_data.items()}
-    for key, value in vars(listed).items():
+    for key, value in cast("dict[str, Any]", vars(listed)).items():
         if value is None:
             continue
         unit, described = by_price[key]
-        row = {"unit": unit, "dimensions": described.get("dimensions", {}), "per": described["per"]}
+        row: dict[str, object] = {
+            "unit": unit,
+            "dimensions": described.get("dimensions", {}),
+            "per": described["per"],
+        }
         tiers = [(tier.start, tier.price) for tier in getattr(value, "tiers", ())]
         for above, price in [(0, getattr(value, "base", value)), *tiers]:
             yield row | {"tier_above": above, "price": str(price)}

@@ -68,6 +68,11 @@ class Desk:
         """The prices as they are now."""
         return self.prices.current(conn, self._edge_of(conn).clock())
 
+    def current_book(self) -> PriceBook:
+        """The prices as they are now, over a connection of its own."""
+        with self._connect() as conn:
+            return self.book(conn)
+
     def edge(self) -> Edge:
         """The clock and the source of identifiers; a connection is taken for them once."""
         if self._edge is None:
