@@ -20,7 +20,7 @@ WHERE p.retired_at IS NULL;
 
 -- name: one_updater
 -- One list at a time: two that start at once must not both fill the table.
-LOCK TABLE ops_model_prices IN SHARE ROW EXCLUSIVE MODE;
+SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '.ops_model_prices', 0));
 
 -- name: current_version
 -- The version of a list that counts now.
