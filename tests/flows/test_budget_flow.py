@@ -226,6 +226,46 @@ class TestOneCallOneRow:
         assert [one.linked for one in done] == [False, True, True, False, False]  # type: ignore[union-attr]
         assert agreed(memory)["consumed_usd"] == "0.03"
 
+    @pytest.mark.parametrize(
+        "order", ["settle release", "release settle", "settle settle", "release release"]
+    )
+    def test_two_who_end_the_same_reservation_at_once(self, memory: Memory, order: str) -> None:
+        """Gathered into one statement they have the effect of one after the other."""
+        other, held = ask(memory, "5"), ask(memory, "0.5")
+        report = spending.Report(provider=None, model=None, tokens_input=1000, tokens_output=0)
+        given = [
+            Operation(kind="settle", reservation_id=held.reservation_id, report=report)
+            if kind == "settle"
+            else Operation(kind="release", reservation_id=held.reservation_id)
+            for kind in order.split()
+        ]
+        with memory.connection() as conn:
+            done = budget.transact(conn, given, memory.desk.book(conn), datetime.now(UTC))
+        names = [type(one).__name__ for one in done]
+        assert (
+            names
+            == {
+                "settle release": ["Entry", "SettledReservationError"],
+                "release settle": ["Reservation", "Entry"],
+                "settle settle": ["Entry", "Entry"],
+                "release release": ["Reservation", "Reservation"],
+            }[order]
+        )
+        assert shown(memory, "held_usd") == ("5",)
+        memory.release(other.reservation_id)
+        agreed(memory)
+
+    def test_a_call_of_nobody_is_booked_as_unknown(self, memory: Memory) -> None:
+        report = spending.Report(
+            provider=None, model=None, tokens_input=1, tokens_output=1, source="otlp"
+        )
+        with memory.connection() as conn, conn.transaction():
+            ((row, _),) = budget.book_reports(
+                conn, [report], memory.desk.book(conn), datetime.now(UTC)
+            )
+            (entry,) = budget.entries_of(conn, [row])
+        assert (entry.provider, entry.model, entry.cost_usd) == ("unknown", "unknown", None)
+
     def test_a_request_with_a_key_has_one_effect(self, memory: Memory) -> None:
         report = spending.read_cost(
             {

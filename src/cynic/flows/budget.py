@@ -95,7 +95,11 @@ def transact(
                 operations
             )
         return [transact(conn, [one], book, now)[0] for one in operations]
-    return _answers(conn, operations, given, rows)
+    answers = _answers(conn, operations, given, rows)
+    for index, row in enumerate(rows):
+        if row[1] == "again":  # another operation on the same reservation was in the group
+            answers[index] = transact(conn, [operations[index]], book, now, known)[0]
+    return answers
 
 
 def book_reports(
@@ -196,19 +200,6 @@ def _add_report(
     hold: Hold | None,
     now: datetime,
 ) -> None:
-    provider = report.provider or (hold and hold.provider)
-    model = report.model or (hold and hold.model)
-    usage = _usage(report.tokens_input, report.tokens_output, report.usage, report.request)
-    at = report.occurred_at or now
-    ours = (
-        NoPrice(report.unpriced_reason or "nobody said which model it was")
-        if model is None or report.unpriced_reason
-        else book.price(provider, model, usage, at)
-    )
-    claimed = report.cost_usd
-    booked = claimed if report.source != "otlp" else None
-    if booked is None and isinstance(ours, Price):
-        booked = ours.usd
     fields |= {
         "source": report.source,
         "tokens_input": report.tokens_input,
@@ -220,31 +211,45 @@ def _add_report(
     _add_task(fields, report.task)
     if report.usage or report.request:
         fields["usage"] = _kept(report)
-    if booked is None:
-        fields["unpriced_reason"] = cast("NoPrice", ours).reason
-    else:
-        fields["cost_usd"] = str(booked)
-    if claimed is not None:
-        fields["claimed_cost_usd"] = str(claimed)
+    _add_cost(fields, report, book, hold, report.occurred_at or now)
+    for name in ("provider", "model"):
+        fields.setdefault(name, "unknown")
+
+
+def _add_cost(
+    fields: dict[str, object], report: Report, book: PriceBook, hold: Hold | None, at: datetime
+) -> None:
+    """What is booked, by whose number, and what a cheaper model saved."""
+    provider = cast("str | None", fields.get("provider"))
+    model = cast("str | None", fields.get("model"))
+    counts = {**report.usage, INPUT: report.tokens_input, OUTPUT: report.tokens_output}
+    usage = Usage(counts=counts, context=report.request)
+    ours = (
+        NoPrice(report.unpriced_reason or "nobody said which model it was")
+        if model is None or report.unpriced_reason
+        else book.price(provider, model, usage, at)
+    )
+    booked = report.cost_usd if report.source != "otlp" else None
     if isinstance(ours, Price):
+        booked = ours.usd if booked is None else booked
         fields |= {
             "our_cost_usd": str(ours.usd),
             "price_source": ours.source,
             "price_version": ours.version,
         }
-    if hold is not None and hold.degraded and booked is not None:
-        asked = book.price(hold.asked_provider, hold.asked_model, usage, at)
-        if isinstance(asked, Price):
-            fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))
-
-
-def _usage(
-    tokens_input: int,
-    tokens_output: int,
-    more: Mapping[str, int | Decimal],
-    request: Mapping[str, str],
-) -> Usage:
-    return Usage(counts={**more, INPUT: tokens_input, OUTPUT: tokens_output}, context=request)
+    elif booked is None:
+        fields["unpriced_reason"] = ours.reason
+    if report.cost_usd is not None:
+        fields["claimed_cost_usd"] = str(report.cost_usd)
+    if booked is not None:
+        fields["cost_usd"] = str(booked)
+    if hold is None or not hold.degraded:
+        return
+    # Who called the dear model all the same has not been degraded.
+    fields["degraded"] = (provider, model) == (hold.provider, hold.model)
+    asked = book.price(hold.asked_provider, hold.asked_model, usage, at)
+    if fields["degraded"] and booked is not None and isinstance(asked, Price):
+        fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))
 
 
 def _kept(report: Report) -> dict[str, object]:
@@ -268,10 +273,8 @@ def _answers(
         entries = {one.ledger_id: one for one in entries_of(conn, former)}
     answers: list[Done | CynicError] = []
     for one, fields, row in zip(operations, given, rows, strict=True):
-        if row[1] == "unknown":
+        if row[1] in {"unknown", "again"}:
             answers.append(UnknownReservationError(f"there is no reservation {one.reservation_id}"))
-        elif one.kind == "reserve" and row[8] is None:
-            answers.append(_reservation_of(conn, cast("UUID", one.reservation_id)))
         elif one.kind == "reserve":
             answers.append(_reservation(cast("UUID", one.reservation_id), row))
         elif one.kind == "release":
@@ -304,15 +307,6 @@ def _reservation(reservation_id: UUID, row: tuple[object, ...]) -> Reservation:
         expires_at=cast("datetime", until),
         reason=cast("str | None", reason),
     )
-
-
-def _reservation_of(conn: psycopg.Connection, reservation_id: UUID) -> Reservation:
-    """One that stands earlier in the same group, under the same key."""
-    row = conn.execute(_SQL["reservations"], {"ids": [reservation_id]}).fetchone()
-    if row is None:
-        raise UnknownReservationError(f"there is no reservation {reservation_id}")
-    names = ("reservation_id", "state", "decision", "reason", "estimated_usd", "provider", "model")
-    return Reservation(**dict(zip((*names, "expires_at"), row, strict=True)))
 
 
 def _released(reservation_id: UUID, row: tuple[object, ...]) -> Reservation | CynicError:

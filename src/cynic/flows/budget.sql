@@ -30,12 +30,6 @@ SELECT l.id, l.session_id, l.task_id, l.router_type, l.provider, l.model, l.toke
 FROM unnest(%(ids)s::bigint[]) AS g (id)
 CROSS JOIN LATERAL (SELECT x.* FROM cost_ledger AS x WHERE x.id = g.id OFFSET 0) AS l;
 
--- name: reservations
--- Reservations as they ended.
-SELECT r.reservation_id, r.state, r.decision, r.reason, r.estimated_usd, r.provider, r.model, r.expires_at
-FROM ops_budget_reservations AS r
-WHERE r.reservation_id = ANY (%(ids)s::uuid[]);
-
 -- name: set_limit
 -- Under the lock of the budget; refused when somebody else changed the limit that the caller saw.
 SELECT b.id FROM set_budget_limit(%(limit)s::numeric, %(expected)s::numeric, %(by)s::varchar, %(next_reset)s::timestamptz,

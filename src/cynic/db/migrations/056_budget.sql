@@ -217,7 +217,7 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
         credit_usd numeric, our_cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar,
         price_version varchar, savings_usd numeric, degraded boolean, response_id varchar, trace_id varchar, span_id varchar,
         occurred_at timestamptz, corrects_id bigint, held ops_budget_reservations, booked_id bigint, keyed_id bigint,
-        first_place integer)
+        first_place integer, hold_place integer)
     LANGUAGE sql STABLE AS $$
     -- Looked up one by one behind their keys. The provider is no condition of an index here: that one has few values,
     -- and a plan that was made for an empty ledger would read all rows of one.
@@ -235,8 +235,8 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
            -- Of several reports of one call, or of one request, in the same batch: the first.
            least(CASE WHEN o.response_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY coalesce(o.provider, r.provider), o.response_id) END,
                  CASE WHEN o.span_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.trace_id, o.span_id) END,
-                 CASE WHEN coalesce(o.reservation_id::text, o.request_key) IS NOT NULL
-                      THEN min(o.place) OVER (PARTITION BY coalesce(o.reservation_id::text, o.request_key)) END)
+                 CASE WHEN o.request_key IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.request_key) END),
+           CASE WHEN o.reservation_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.reservation_id) END
     FROM jsonb_to_recordset(p_operations) AS o (
         place integer, kind varchar, source varchar, request_key text, reservation_id uuid, estimated_usd numeric,
         holds_seconds double precision, provider varchar, model varchar, session_id varchar, task_id varchar, router_type varchar,
@@ -325,9 +325,15 @@ BEGIN
         outcome := 'done';
         v_hold := v_op.held;
         held_decision := NULL;
+        IF v_op.hold_place < v_op.place THEN
+            -- What the operation before it did to the reservation is not in v_op.held.
+            outcome := 'again';
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
 
         IF v_op.kind = 'reserve' THEN
-            IF v_hold.reservation_id IS NOT NULL OR v_op.first_place < v_op.place THEN
+            IF v_hold.reservation_id IS NOT NULL THEN
                 outcome := 'repeated';
             ELSE
                 v_hold.reservation_id := v_op.reservation_id;
@@ -365,7 +371,7 @@ BEGIN
         END IF;
         IF v_op.kind = 'release' OR v_hold.ledger_id IS NOT NULL THEN
             found_ledger := v_hold.ledger_id;
-            IF v_hold.state <> 'held' OR v_op.first_place < v_op.place THEN
+            IF v_hold.state <> 'held' THEN
                 outcome := 'repeated';
             ELSE
                 v_held := v_held - v_hold.estimated_usd;
@@ -437,7 +443,7 @@ BEGIN
                 PERFORM raise_budget_alert(v_level, format('budget %s: %s of %s USD consumed', v_level, trim_scale(v_consumed), trim_scale(v_state.budget_limit_usd)),
                                            v_consumed, v_level, v_state.burn_rate_usd_per_hour, v_now);
             END IF;
-        ELSIF v_op.keyed_id IS NOT NULL OR v_op.kind = 'settle' AND v_op.first_place < v_op.place THEN
+        ELSIF v_op.keyed_id IS NOT NULL THEN
             outcome := 'repeated';
         ELSE
             outcome := 'linked';
@@ -470,7 +476,7 @@ BEGIN
     PERFORM settle_budget_state(v_state, v_consumed, v_held, v_spent, v_saved, v_calls, v_anthropic, v_ollama, v_now);
 END;
 $$;
-COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge. Answers each by its place, a number from 0 on: done, repeated, linked or unknown, with its reservation and ledger row.';
+COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge. Answers each by its place, a number from 0 on: done, repeated, linked or unknown, with its reservation and ledger row; again, undone, when another one of the same reservation stands before it.';
 
 CREATE FUNCTION correct_cost(
     p_ledger_id bigint, p_cost numeric, p_reason text DEFAULT NULL, p_source varchar DEFAULT NULL, p_version varchar DEFAULT NULL,
