@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import ground, load
 from benchmarks.measure import Absent, Throughput, Value, pairs
 from benchmarks.over_http import service
-from cynic.flows import budget
-from cynic.flows.spending import Report
+from cynic.flows import budget, spending
 from cynic.memory import Memory
 from cynic.reads import budget as read
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from benchmarks.measure import Measured
     from cynic.db.connect import Database
+    from cynic.flows.spending import Report
 
 WRITERS: Final = 64
 ROUNDS: Final = 5
@@ -230,15 +230,19 @@ def _reports() -> Iterator[Report]:
             }
             if "gen_ai.usage.input_tokens" in found:
                 cached = found.get("gen_ai.usage.cache_read.input_tokens", 0)
-                yield Report(
-                    provider=found["gen_ai.provider.name"],
+                yield spending.telemetry_report(
+                    adapter=found["gen_ai.provider.name"],
                     model=found["gen_ai.response.model"],
                     tokens_input=found["gen_ai.usage.input_tokens"],
                     tokens_output=found.get("gen_ai.usage.output_tokens", 0),
-                    usage={"cache_read_tokens": cached} if cached else {},
+                    tokens_cache_read=cached,
+                    tokens_cache_write=None,
+                    tokens_reasoning=None,
+                    claimed_cost_usd=None,
                     occurred_at=datetime.fromtimestamp(span.start_time_unix_nano / 1e9, UTC),
                     response_id=found["gen_ai.response.id"],
                     trace_id=span.trace_id.hex(),
                     span_id=span.span_id.hex(),
-                    source="otlp",
+                    session_id=found["gen_ai.conversation.id"],
+                    is_usage_told=True,
                 )

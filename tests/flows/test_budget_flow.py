@@ -310,6 +310,28 @@ class TestPricesOfCalls:
         assert [outcome for _, outcome in done] == ["done", "done"]
         agreed(memory)
 
+    def test_a_row_of_telemetry_becomes_a_report(self, memory: Memory) -> None:
+        row: dict[str, Any] = {
+            "adapter": "acme", "model": "dear", "tokens_input": 1000, "tokens_output": 0, "tokens_cache_read": 10,
+            "tokens_cache_write": None, "tokens_reasoning": None, "claimed_cost_usd": Decimal(9), "occurred_at": None,
+            "response_id": "r", "trace_id": "t", "span_id": "x", "session_id": "s",
+        }  # fmt: skip
+        told = spending.telemetry_report(**row, is_usage_told=True)
+        untold = spending.telemetry_report(
+            **row | {"response_id": None, "span_id": "y"}, is_usage_told=False
+        )
+        with memory.connection() as conn:
+            for _ in range(2):  # the same batch again books nothing
+                with conn.transaction():
+                    done = budget.book_reports(
+                        conn, [told, untold], memory.desk.book(conn), datetime.now(UTC)
+                    )
+            entries = budget.entries_of(conn, [ledger_id for ledger_id, _ in done])
+        assert [outcome for _, outcome in done] == ["linked", "linked"]
+        assert [one.cost_usd for one in entries] == [Decimal("0.01"), None]
+        assert entries[1].unpriced_reason == "the report does not tell what was used"
+        assert agreed(memory)["entries"] == 2
+
     def test_no_price_is_no_zero_and_is_priced_later(self, memory: Memory) -> None:
         entry = memory.record_cost(
             provider="acme", model="secret", tokens_input=1000, tokens_output=10, usage={"cache_read_tokens": 400}

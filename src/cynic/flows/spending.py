@@ -123,6 +123,46 @@ def read_cost(document: object) -> Report:
     return _report(fields, _required(fields, "provider"), _required(fields, "model"), "costs")
 
 
+def telemetry_report(  # noqa: PLR0913  # one argument for each column of llm_usage that decides about money
+    *,
+    adapter: str,
+    model: str,
+    tokens_input: int,
+    tokens_output: int,
+    tokens_cache_read: int | None,
+    tokens_cache_write: int | None,
+    tokens_reasoning: int | None,
+    claimed_cost_usd: Decimal | None,
+    occurred_at: datetime | None,
+    response_id: str | None,
+    trace_id: str | None,
+    span_id: str | None,
+    session_id: str | None,
+    is_usage_told: bool,
+) -> Report:
+    """What is booked for a row of `llm_usage`: our price, with the claim beside it; a call that tells no usage has none."""
+    parts = {
+        "cache_read_tokens": tokens_cache_read,
+        "cache_write_tokens": tokens_cache_write,
+        "output_reasoning_tokens": tokens_reasoning,
+    }
+    return Report(
+        provider=adapter,
+        model=model,
+        tokens_input=tokens_input,
+        tokens_output=tokens_output,
+        usage={unit: count for unit, count in parts.items() if count},
+        cost_usd=claimed_cost_usd,
+        occurred_at=occurred_at,
+        response_id=response_id,
+        trace_id=trace_id,
+        span_id=span_id,
+        task=Task(session_id=session_id),
+        source="otlp",
+        unpriced_reason=None if is_usage_told else "the report does not tell what was used",
+    )
+
+
 def known_fields(document: object, known: frozenset[str]) -> Mapping[str, object]:
     """The fields of an object, none but the known ones."""
     if not isinstance(document, dict):
