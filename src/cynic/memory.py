@@ -195,13 +195,14 @@ class Memory:
         """Ask to spend up to `estimated_usd` on a `provider` and `model`; the decision may be a refusal."""
         return self.desk.reserve(spending.read_ask(fields))
 
-    def settle(self, reservation_id: UUID, **fields: Any) -> Entry:
+    def settle(self, reservation_id: UUID | str, **fields: Any) -> Entry:
         """Book what the call cost and give back the rest of the hold; again, it is the first answer."""
-        return self.desk.settle(reservation_id, spending.read_settlement(fields))
+        named = spending.reservation_id(reservation_id)
+        return self.desk.settle(named, spending.read_settlement(fields))
 
-    def release(self, reservation_id: UUID) -> Reservation:
+    def release(self, reservation_id: UUID | str) -> Reservation:
         """Give a hold back: nothing was spent."""
-        return self.desk.release(reservation_id)
+        return self.desk.release(spending.reservation_id(reservation_id))
 
     def record_cost(self, **fields: Any) -> Entry:
         """Book a call that was not reserved; one that is booked already is linked, not booked again."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, cast
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Request  # FastAPI reads them
 from fastapi.responses import JSONResponse
@@ -13,10 +12,11 @@ from cynic.api.describe import json_body, problems
 from cynic.api.state import in_thread, memory_of
 from cynic.base import clock
 from cynic.flows import budget_care, spending
-from cynic.flows.budget_answers import UnknownReservationError
 from cynic.reads import budget
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from cynic.memory import Memory
 
 ID_MAX = 2**63 - 1
@@ -73,7 +73,9 @@ async def reserve(request: Request, idempotency_key: Key = None) -> JSONResponse
 async def settle(request: Request, reservation_id: str) -> JSONResponse:
     """Book what the call cost and give back the rest of the hold; again, it is the first answer."""
     body = await request.body()
-    return await in_thread(_settle, memory_of(request), _id(reservation_id), body)
+    return await in_thread(
+        _settle, memory_of(request), spending.reservation_id(reservation_id), body
+    )
 
 
 @router.post(
@@ -83,7 +85,7 @@ async def settle(request: Request, reservation_id: str) -> JSONResponse:
 )
 async def release(request: Request, reservation_id: str) -> JSONResponse:
     """Give the hold back: nothing was spent."""
-    return await in_thread(_release, memory_of(request), _id(reservation_id))
+    return await in_thread(_release, memory_of(request), spending.reservation_id(reservation_id))
 
 
 @router.post(
@@ -173,13 +175,6 @@ def _release(memory: Memory, reservation_id: UUID) -> JSONResponse:
 def _charge(memory: Memory, body: bytes, key: str | None, caller: str) -> JSONResponse:
     report = spending.read_cost(spending.loads(body))
     return JSONResponse(memory.desk.charge(report, key=key, caller=caller).document(), 201)
-
-
-def _id(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError as error:
-        raise UnknownReservationError("no reservation can have this id") from error
 
 
 def _caller(request: Request) -> str:

@@ -22,12 +22,13 @@ GROUP_MAX: Final = 256
 class _Ticket(Generic[T, R]):
     """One request on its way; its lock is held until it is answered or asked to lead."""
 
-    __slots__ = ("answer", "answered", "asked", "error", "wake")
+    __slots__ = ("answer", "answered", "asked", "error", "leads", "wake")
 
     def __init__(self, asked: T) -> None:
         self.asked = asked
         self.answer: R | None = None
         self.answered = False
+        self.leads = False
         self.error: BaseException | None = None
         self.wake = threading.Lock()
         self.wake.acquire()
@@ -47,14 +48,35 @@ class Gatherer(Generic[T, R]):
         ticket = _Ticket[T, R](asked)
         with self._lock:
             self._waiting.append(ticket)
-            leads, self._led = not self._led, True
-        if not leads:
-            ticket.wake.acquire()
+            ticket.leads, self._led = not self._led, True
+        if not ticket.leads:
+            self._wait(ticket)
         if not ticket.answered:
             self._lead()
         if ticket.error is not None:
             raise ticket.error
         return ticket.answer  # pyright: ignore[reportReturnType]  # answered without an error
+
+    def _wait(self, ticket: _Ticket[T, R]) -> None:
+        try:
+            ticket.wake.acquire()
+        except BaseException:
+            # Interrupted (Ctrl-C): nobody may wait for one who does not come back.
+            with self._lock:
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                following = self._follow() if ticket.leads else None
+            if following is not None:
+                following.wake.release()
+            raise
+
+    def _follow(self) -> _Ticket[T, R] | None:
+        """Choose who leads next; with the lock held."""
+        following = self._waiting[0] if self._waiting else None
+        self._led = following is not None
+        if following is not None:
+            following.leads = True
+        return following
 
     def _lead(self) -> None:
         with self._lock:
@@ -66,8 +88,7 @@ class Gatherer(Generic[T, R]):
         except BaseException as raised:  # noqa: BLE001  # it is raised again, in each caller
             error = raised
         with self._lock:
-            following = self._waiting[0] if self._waiting else None
-            self._led = following is not None
+            following = self._follow()
         if following is not None:
             following.wake.release()
         for index, ticket in enumerate(group):

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, cast
+from uuid import UUID
 
 from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
+from cynic.flows.budget_answers import UnknownReservationError
 from cynic.flows.submission import MalformedJsonError
 
 if TYPE_CHECKING:
@@ -161,6 +163,14 @@ def telemetry_report(  # noqa: PLR0913  # one argument for each column of llm_us
         source="otlp",
         unpriced_reason=None if is_usage_told else "the report does not tell what was used",
     )
+
+
+def reservation_id(given: UUID | str) -> UUID:
+    """The id of a reservation; what cannot be one is unknown."""
+    try:
+        return given if isinstance(given, UUID) else UUID(given)
+    except ValueError as error:
+        raise UnknownReservationError("no reservation can have this id") from error
 
 
 def known_fields(document: object, known: frozenset[str]) -> Mapping[str, object]:

@@ -105,3 +105,59 @@ def test_a_crowd_in_which_some_fail_ends_with_an_answer_for_everybody() -> None:
         found = list(pool.map(one, range(2000)))
     assert all(answer in {number + 1, None} for number, answer in enumerate(found))
     assert sum(answer is None for answer in found) <= 2000 // 17 + 1
+
+
+class _Interrupted:
+    """In place of a ticket's lock: who waits here is interrupted, after it was told to lead or before."""
+
+    def __init__(self, before: threading.Event) -> None:
+        self._before = before
+
+    def acquire(self) -> None:
+        assert self._before.wait(30)
+        raise KeyboardInterrupt
+
+    def release(self) -> None:
+        self._before.set()
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_nobody_waits_for_one_who_was_interrupted(
+    monkeypatch: pytest.MonkeyPatch, promoted: bool
+) -> None:
+    begun, go_on, interrupt = threading.Event(), threading.Event(), threading.Event()
+
+    def work(asked: Sequence[int]) -> list[int]:
+        begun.set()
+        assert go_on.wait(30)
+        return list(asked)
+
+    gatherer = Gatherer[int, int](work)
+    waits = gatherer._wait
+
+    def wait(ticket: gather._Ticket[int, int]) -> None:
+        if ticket.asked == 1:
+            ticket.wake = _Interrupted(interrupt)  # type: ignore[assignment]
+        waits(ticket)
+
+    monkeypatch.setattr(gatherer, "_wait", wait)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(gatherer.ask, 0)
+        assert begun.wait(30)
+        second = pool.submit(gatherer.ask, 1)
+        while len(gatherer._waiting) < 1:
+            threading.Event().wait(0.001)
+        third = pool.submit(gatherer.ask, 2)
+        while len(gatherer._waiting) < 2:
+            threading.Event().wait(0.001)
+        if not promoted:
+            interrupt.set()
+            with pytest.raises(KeyboardInterrupt):
+                second.result(30)
+        go_on.set()
+        assert first.result(30) == 0
+        if promoted:
+            with pytest.raises(KeyboardInterrupt):
+                second.result(30)
+        assert third.result(30) == 2
+    assert gatherer.ask(3) == 3
