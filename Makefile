@@ -10,7 +10,7 @@ help: ## list the targets
 
 $(BIN)/.run: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pack]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pack,prices]'
 	@touch $@
 
 $(BIN)/.dev: pyproject.toml

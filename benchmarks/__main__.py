@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import (
     batch,
+    budget,
     help_start,
     hooks,
     judge,
@@ -40,6 +41,7 @@ ALL: dict[str, Callable[[], Iterator[Measured]]] = {
     "batch": batch.run,
     "recent": recent.run,
     "trace-reads": trace_reads.run,
+    "budget": budget.run,
     "transcripts": transcripts.run,
     "hooks": hooks.run,
     "otlp": otlp.run,

@@ -11,23 +11,37 @@ from cynic.base.errors import UnavailableError
 from cynic.db import browse, pool
 from cynic.db.connect import Database, database, set_role
 from cynic.db.migrate import Migrator, use_schema
-from cynic.flows import counters, feedback, learn, record, submission
+from cynic.flows import (
+    budget_care,
+    counters,
+    feedback,
+    learn,
+    metered,
+    record,
+    spend,
+    spending,
+    submission,
+)
 from cynic.flows.bell import Bell
+from cynic.flows.desk import Desk
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learned import NOTHING, LearnedSource
-from cynic.reads import judgments, session, sessions, traces, usage
+from cynic.reads import budget, judgments, session, sessions, traces, usage
 from cynic.reads.learning.calibration import DAYS_DEFAULT, calibration
 from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
+    from uuid import UUID
 
     import psycopg
 
     from cynic.base.errors import CynicError
     from cynic.domains.core.dimensions import Placed
+    from cynic.flows.budget_answers import Entry, Reservation
     from cynic.flows.feedback import Answered
     from cynic.flows.learn import Pass
     from cynic.flows.record import Recorded
@@ -55,6 +69,8 @@ class Memory:
         self._readers.open()
         self._edge: Edge | None = None
         self._bell = Bell(self.connection)
+        self.desk = Desk(self.connection, self.edge)
+        """Where threads ask for money; what they ask at the same time is done in one statement."""
 
     def judge(self, **fields: Any) -> Recorded:
         """Record one judgment; the fields are those of `POST /api/v1/judgments`.
@@ -158,6 +174,87 @@ class Memory:
         """The eleven learning loops: what each has seen, knows and changes."""
         with self.connection() as conn:
             return status(conn)
+
+    def budget(self) -> dict[str, object]:
+        """The budget: limit, consumed, held, remaining, level, breaker, burn rate, runway, and where the money went."""
+        with self.connection() as conn:
+            return budget.explained(conn, clock.now())
+
+    def set_budget(
+        self,
+        limit_usd: object,
+        *,
+        expected_usd: object = None,
+        by: str | None = None,
+        next_reset: dt.datetime | None = None,
+    ) -> dict[str, object]:
+        """Set the limit; with `expected_usd` only if that is the limit still, else `LimitChangedError`."""
+        limit = spending.required_money({"limit_usd": limit_usd}, "limit_usd")
+        expected = spending.money(expected_usd, "expected_usd")
+        with self.connection() as conn:
+            now = clock.now()
+            budget_care.set_limit(
+                conn, limit, now, expected_usd=expected, by=by, next_reset=next_reset
+            )
+            return budget.state(conn, now).document()
+
+    def reset_budget(
+        self,
+        limit_usd: object = None,
+        *,
+        by: str | None = None,
+        next_reset: dt.datetime | None = None,
+    ) -> dict[str, object]:
+        """Begin a new period; the ledger and what the former period was stay."""
+        limit = spending.money(limit_usd, "limit_usd")
+        with self.connection() as conn:
+            now = clock.now()
+            budget_care.reset(conn, now, limit_usd=limit, by=by, next_reset=next_reset)
+            return budget.state(conn, now).document()
+
+    def reserve(self, **fields: Any) -> Reservation:
+        """Ask to spend up to `estimated_usd` on a `provider` and `model`; the decision may be a refusal."""
+        return self.desk.reserve(spending.read_ask(fields))
+
+    def settle(self, reservation_id: UUID | str, **fields: Any) -> Entry:
+        """Book what the call cost and give back the rest of the hold; again, it is the first answer."""
+        named = spending.reservation_id(reservation_id)
+        return self.desk.settle(named, spending.read_settlement(fields))
+
+    def release(self, reservation_id: UUID | str) -> Reservation:
+        """Give a hold back: nothing was spent."""
+        return self.desk.release(spending.reservation_id(reservation_id))
+
+    def record_cost(self, **fields: Any) -> Entry:
+        """Book a call that was not reserved; one that is booked already is linked, not booked again."""
+        return self.desk.charge(spending.read_cost(fields))
+
+    def spending(
+        self,
+        estimate_usd: object,
+        *,
+        provider: str = "unknown",
+        model: str = "unknown",
+        **fields: Any,
+    ) -> AbstractContextManager[spend.Spending]:
+        """Reserve for a `with` block, which calls and then settles; raises `BudgetRefusedError` when refused."""
+        asked = {"estimated_usd": estimate_usd, "provider": provider, "model": model, **fields}
+        return spend.spend(self.desk, asked)
+
+    def metered(
+        self,
+        client: Any,
+        *,
+        estimate_usd: object = None,
+        provider: str | None = None,
+        session_id: str | None = None,
+        task_type: str | None = None,
+    ) -> Any:
+        """An OpenAI or Anthropic client that reserves before each call and settles after it; see `flows.metered`."""
+        task = spending.Task(session_id=session_id, task_type=task_type)
+        return metered.meter(
+            client, self.desk, clock.now, provider=provider, estimate_usd=estimate_usd, task=task
+        )
 
     def session(self, session_id: str, *, from_turn: int = 1) -> session.Session:
         """One session: turns, tools, files, failures, models, a timeline and its judgments."""

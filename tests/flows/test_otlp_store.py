@@ -35,7 +35,7 @@ from otlp_spans import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -374,27 +374,6 @@ def test_what_is_stored_says_when_it_was_received(conn: psycopg.Connection) -> N
     assert ask(conn, "SELECT received_at > now() - interval '1 hour' FROM traces") is True
 
 
-def test_new_calls_are_booked_in_the_transaction_that_stores_them(conn: psycopg.Connection) -> None:
-    booked: list[str] = []
-
-    def book(inside: psycopg.Connection, new: Sequence[Any]) -> None:
-        assert inside.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
-        booked.extend(call.call_key for call in new)
-
-    one = batch(body(span(1, 1, None, chat(gen_ai__response__id="r"))))
-    for _ in range(2):
-        otlp_store.store(conn, one, NOW, book)
-    assert booked == ["openai r"]
-
-    def fail(inside: psycopg.Connection, new: Sequence[Any]) -> None:
-        del inside, new
-        raise ArithmeticError
-
-    with pytest.raises(ArithmeticError):
-        otlp_store.store(conn, batch(body(span(2, 1, None, chat()))), NOW, fail)
-    assert ask(conn, "SELECT count(*) FROM traces") == 1
-
-
 def test_a_dead_letter_sent_again_is_one_more_attempt(conn: psycopg.Connection) -> None:
     for _ in range(3):
         put(conn, span(1, 1, None, {"k": "\0"}), span(1, 2))
@@ -421,9 +400,9 @@ def test_deriving_again_gives_what_deriving_gave(conn: psycopg.Connection) -> No
         signal = "logs" if "logs" in path.name else "traces"
         otlp_store.store(conn, batch(path.read_bytes(), signal=signal), NOW)
     first = everything(conn)
-    run = otlp_again.rederive(conn)
+    run = otlp_again.rederive(conn, NOW)
     assert (run.spans, run.events) == (0, 0)
-    run = otlp_again.rederive(conn, every=True)
+    run = otlp_again.rederive(conn, NOW, every=True)
     assert (run.spans, run.events) == (29, 5)
     assert everything(conn) == first
 
@@ -445,13 +424,13 @@ def test_deriving_again_with_a_larger_table_finds_more(
         }
     )
     monkeypatch.setattr(aliases, "CURRENT", larger)
-    run = otlp_again.rederive(conn)
+    run = otlp_again.rederive(conn, NOW)
     assert (run.spans, run.new_calls) == (1, 1)
     assert ask(conn, "SELECT kind, tokens_input, derived_version FROM spans") == [
         ("model", 5, larger.version)
     ]
     assert ask(conn, "SELECT tokens_input FROM traces") == 5
-    assert otlp_again.rederive(conn).spans == 0
+    assert otlp_again.rederive(conn, NOW).spans == 0
 
 
 def test_two_receivers_share_the_spans_of_the_same_traces(fresh_database: str) -> None:

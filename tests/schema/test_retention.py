@@ -152,6 +152,18 @@ CASES: dict[str, tuple[int, str, Sequence[str]]] = {
             "INSERT INTO budget_alerts (alert_type, severity, message, budget_consumed_usd, budget_level, timestamp) VALUES ('critical', 'critical', 'unseen', 1, 'critical', {at})",
         ),
     ),
+    "cleanup_budget_reservations": (
+        30,
+        "INSERT INTO ops_budget_reservations (reservation_id, state, decision, estimated_usd, provider, model, asked_provider, asked_model, expires_at, created_at) VALUES (gen_random_uuid(), 'settled', 'allow', 1, 'p', 'm', 'p', 'm', now(), {at})",
+        (
+            "INSERT INTO ops_budget_reservations (reservation_id, state, decision, estimated_usd, provider, model, asked_provider, asked_model, expires_at, created_at) VALUES (gen_random_uuid(), 'held', 'allow', 1, 'p', 'm', 'p', 'm', now(), {at})",
+        ),
+    ),
+    "cleanup_budget_minutes": (
+        30,
+        "INSERT INTO ops_budget_minutes (minute) SELECT {at} - count(*) * interval '1 microsecond' FROM ops_budget_minutes",
+        (),
+    ),
     "cleanup_forgetting_alerts": (
         90,
         "INSERT INTO forgetting_alerts (alert_type, catastrophic_count, catastrophic_tasks, average_bwt, acknowledged, created_at) VALUES ('x', 1, '[]', -0.2, true, {at})",

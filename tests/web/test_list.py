@@ -134,3 +134,14 @@ def test_an_empty_memory_says_how_to_begin_and_that_works(site: Site) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, check=True)
     assert json.loads(done.stdout)["consensus"]["approved"] is True
     assert "code ada - 80.00 HOWL" in listed(site)[0]
+
+
+def test_the_budget_stands_on_the_first_page_once_something_was_spent(site: Site) -> None:
+    assert "Budget" not in site.get("/").text
+    call = {"provider": "acme", "model": "dear", "tokens_input": 1, "tokens_output": 1}
+    site.post("/api/v1/costs", **call, cost_usd="82")
+    text = Document(site.get("/").text).one("section", "money").text
+    assert "Budget critical" in text
+    assert "82 of 100 USD consumed" in text
+    assert "12 min left at that rate" in " ".join(text.split())
+    assert "Budget" not in site.get("/?user=ada").text

@@ -28,13 +28,15 @@ _TYPES = {
     "character varying": "str",
     "tsvector": "str",
     "timestamp with time zone": "datetime",
+    "date": "date",
+    "time without time zone": "time",
     "interval": "timedelta",
     "bytea": "bytes",
     "jsonb": "JSON",
     "xid8": "str",
 }
 _IMPORTS = (
-    ("datetime", ("datetime", "timedelta")),
+    ("datetime", ("date", "datetime", "time", "timedelta")),
     ("decimal", ("Decimal",)),
     ("uuid", ("UUID",)),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from cynic.api import (
+    budget,
     describe,
     health,
     hooks,
@@ -24,6 +25,7 @@ from cynic.api import (
 from cynic.api.auth import Authentication
 from cynic.api.limits import Limits
 from cynic.base.version import __version__
+from cynic.flows.otlp_money import Book
 from cynic.flows.otlp_receiver import Receiver
 from cynic.flows.worker import Worker
 from cynic.memory import POOL_SIZE, Memory
@@ -55,7 +57,7 @@ def create_app(
             app.state.memory = opened.enter_context(Memory(database, pool_size=pool_size))
             app.state.broadcaster = stream.Broadcaster(app.state.memory)
             opened.callback(app.state.broadcaster.stop)
-            app.state.receiver = Receiver(database)
+            app.state.receiver = Receiver(database, Book())
             app.state.otlp_readers = asyncio.Semaphore(otlp.READERS_MAX)
             app.state.receiver.start()
             opened.callback(app.state.receiver.stop)
@@ -78,6 +80,7 @@ def create_app(
     app.include_router(learning.router)
     app.include_router(sessions.router)
     app.include_router(traces.router)
+    app.include_router(budget.router)
     app.include_router(hooks.router)
     app.include_router(otlp.router)
     app.include_router(tables.router)

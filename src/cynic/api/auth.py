@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz"})
 READING_METHODS: Final = frozenset({"GET", "HEAD"})
+ADMIN_REQUESTS: Final = frozenset({("PUT", "/api/v1/budget"), ("POST", "/api/v1/budget/reset")})
+"""Whoever spends with a key must not be able to raise the limit with it."""
 BELIEVED_SECONDS: Final = 1.0
 """A key made or revoked takes effect on a running service within this time."""
 KEPT_MAX: Final = 1024
@@ -111,6 +113,8 @@ class Authentication:
         if found is None:
             raise UnauthorizedError("the API key is not valid")
         needed = "read" if request.method in READING_METHODS else "write"
+        if (request.method, request.url.path) in ADMIN_REQUESTS:
+            needed = "admin"
         if not covers(found.scope, needed):
             raise ForbiddenError(f"the key's scope is {found.scope}; this needs {needed}")
         if presented.basic and needed != "read" and _from_another_site(request.headers):

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from cynic.api.budget_models import BODIES as BUDGET_BODIES
 from cynic.api.models import ClaudeCodeEvent, FeedbackBody, JudgmentBody, Problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _REFERENCE = "#/components/schemas/{model}"
-BODIES: tuple[type, ...] = (JudgmentBody, FeedbackBody, ClaudeCodeEvent)
+BODIES: tuple[type, ...] = (JudgmentBody, FeedbackBody, ClaudeCodeEvent, *BUDGET_BODIES)
 
 
 def json_body(model: Any, *, also: str | None = None) -> dict[str, Any]:

@@ -83,10 +83,11 @@ def otlp(*, files: tuple[Path, ...], schema: str | None, as_json: bool) -> None:
     Exit code 6 says that some did not go in (`cynic telemetry retry` tries those that were set aside); the rest did.
     """
     from cynic.flows import otlp_files
+    from cynic.flows.otlp_money import Book
     from cynic.flows.otlp_receiver import Receiver
 
     with open_memory(schema) as memory, _shown() as bar:
-        receiver = Receiver(memory.database)
+        receiver = Receiver(memory.database, Book())
         receiver.start()
         try:
             report = otlp_files.import_files(receiver, files, bar)

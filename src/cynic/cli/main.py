@@ -56,6 +56,10 @@ class LazyGroup(click.Group):
             "List judgments, or show one with its votes.",
         ),
         "learn": ("cynic.cli.learn:learn", "Learn from feedback; show what was learned."),
+        "budget": (
+            "cynic.cli.budget:budget",
+            "Money: what is left, how fast it goes, where it went; the limit, prices.",
+        ),
         "sessions": (
             "cynic.cli.sessions:sessions",
             "What agents did: list sessions, or show one with its tools and files.",

@@ -35,10 +35,11 @@ def retry(*, schema: str | None, as_json: bool) -> None:
     """Try every dead letter once more. Exit code 6 says that some remain."""
     from cynic.base import clock
     from cynic.flows import otlp_again
+    from cynic.flows.otlp_money import Book
 
     bar = FileProgress("trying")
     with open_memory(schema) as memory, memory.connection() as conn:
-        run = otlp_again.retry(conn, clock.now(), lambda done, total: bar(done, total, ""))
+        run = otlp_again.retry(conn, clock.now(), lambda done, total: bar(done, total, ""), Book())
         bar.close()
     remain = run.letters - run.stored
     if as_json:
@@ -64,12 +65,18 @@ def retry(*, schema: str | None, as_json: bool) -> None:
 @json_option
 def rederive(*, every: bool, schema: str | None, as_json: bool) -> None:
     """Derive kinds, sessions, tokens and calls again from what spans and log records said. What they said stays."""
+    from cynic.base import clock
     from cynic.flows import otlp_again
+    from cynic.flows.otlp_money import Book
 
     bar = FileProgress("deriving")
     with open_memory(schema) as memory, memory.connection() as conn:
         run = otlp_again.rederive(
-            conn, every=every, progress=lambda done, total: bar(done, total, "")
+            conn,
+            clock.now(),
+            every=every,
+            progress=lambda done, total: bar(done, total, ""),
+            book=Book(),
         )
         bar.close()
     if as_json:

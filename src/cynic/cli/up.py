@@ -63,7 +63,17 @@ def up(*, host: str, port: int, no_worker: bool, schema: str | None) -> None:
                 env_keys=env_keys,
                 open_to_network=not is_loopback(host),
             )
-            serve(app, host, port, ready=_greet)
+            filling = threading.Thread(target=_fill_prices, args=[database], daemon=True)
+
+            def ready(url: str) -> None:
+                _greet(url)
+                filling.start()
+
+            try:
+                serve(app, host, port, ready=ready)
+            finally:
+                if filling.ident is not None:
+                    filling.join()
     except KeyboardInterrupt:
         say("stopped")
     finally:
@@ -117,6 +127,24 @@ def _migrate(database: Database) -> None:
         progress.close()
     if applied:
         say(f"schema: {len(applied)} migrations applied")
+
+
+def _fill_prices(database: Database) -> None:
+    """At the first start: the price list of the package, if that is installed. Later ones come by command."""
+    from psycopg import Error
+
+    from cynic.base import clock
+    from cynic.base.errors import CynicError
+    from cynic.flows.prices import first_fill
+
+    try:
+        with database.connect("cynic_app") as conn:
+            filled = first_fill(conn, clock.now())
+    except (CynicError, Error) as error:
+        say(f"prices: not filled: {error}")
+        return
+    if filled is not None:
+        say(f"prices: {filled.rows} of {filled.source} {filled.version}")
 
 
 def _greet(url: str) -> None:

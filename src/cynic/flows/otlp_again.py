@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cynic.domains.telemetry.otlp.logs import EventRecord
     from cynic.domains.telemetry.otlp.spans import SpanRecord
-    from cynic.flows.otlp_store import Booking
+    from cynic.flows.otlp_money import Book
 
     Progress = Callable[[int, int], None]
 
@@ -58,10 +58,13 @@ def retry(
     conn: psycopg.Connection,
     now: datetime,
     progress: Progress | None = None,
-    book: Booking | None = None,
+    book: Book | None = None,
 ) -> Retried:
     """Try every dead letter once more; each leaves in the transaction that stores what it held."""
     run = Retried()
+    if book is not None:
+        # An empty price list is filled here, in no transaction that may be undone.
+        book.look(conn, now)
     total = _number(conn, "count_letters", {})
     after = 0
     while found := conn.execute(_SQL["letters"], {"after": after, "limit": LETTERS_MAX}).fetchall():
@@ -84,7 +87,7 @@ def _deliver(
     conn: psycopg.Connection,
     row: tuple[int, Any, Any, bytes],
     now: datetime,
-    book: Booking | None,
+    book: Book | None,
 ) -> tuple[str, str] | None:
     """Store what a letter holds; else why not."""
     letter_id, signal, encoding, content = row
@@ -105,10 +108,11 @@ def _deliver(
 
 def rederive(
     conn: psycopg.Connection,
+    now: datetime,
     *,
     every: bool = False,
     progress: Progress | None = None,
-    book: Booking | None = None,
+    book: Book | None = None,
 ) -> Rederived:
     """Derive the facts of stored spans and log records with the table of today; of all of them, or of the stale ones."""
     run = Rederived(aliases.CURRENT.version)
@@ -119,7 +123,7 @@ def rederive(
         _SQL["stale_spans"], {"after": after, "version": version, "limit": SPANS_MAX}
     ).fetchall():
         after = found[-1][0]
-        _add(run, otlp_store.rederive(conn, [_span(row) for row in found], [], book))
+        _add(run, otlp_store.rederive(conn, [_span(row) for row in found], [], now, book))
         run.spans += len(found)
         if progress is not None:
             progress(run.spans, total)
@@ -130,7 +134,7 @@ def rederive(
         after = found[-1][0]
         events = [_event(row) for row in found]
         with conn.transaction():
-            _add(run, otlp_store.rederive(conn, [], events, book))
+            _add(run, otlp_store.rederive(conn, [], events, now, book))
             sessions = [event.session_id for event in events]
             told = {"digests": [event.digest for event in events], "sessions": sessions}
             conn.execute(_SQL["events_derived"], {**told, "version": run.version})

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cynic.db.connect import Database
     from cynic.domains.telemetry.otlp.refusals import Letter
-    from cynic.flows.otlp_store import Booking
+    from cynic.flows.otlp_money import Book
 
 WAITING_BYTES_MAX: Final = 48 << 20
 """Bodies that were taken and are not committed yet, as they came over the wire or unpacked, whichever is more."""
@@ -73,7 +73,7 @@ class _Waiting:
 class Receiver:
     """The writer's thread, its connection, and what waits for it."""
 
-    def __init__(self, database: Database, book: Booking | None = None) -> None:
+    def __init__(self, database: Database, book: Book | None = None) -> None:
         self._database = database
         self._book = book
         self._conn: psycopg.Connection | None = None

@@ -22,13 +22,14 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 TRACES: Final[Sequence[Kind]] = (
     "text", "text", "time", "time", "int4", "text", "json", "text", "text", "text", "int4", "int4", "int8", "int8",
+    "numeric",
 )  # fmt: skip
 SPANS: Final[Sequence[Kind]] = (
     "text", "text", "text", "text", "time", "time", "int4", "json", "text", "text", "text", "int8", "int8", "json", "int4",
 )  # fmt: skip
 CALLS: Final[Sequence[Kind]] = (
     "text", "text", "int4", "int4", "int4", "time", "text", "text", "int4", "int4", "text", "text", "text", "text",
-    "text", "time", "text", "int4", "numeric", "bool", "bool",
+    "text", "time", "text", "int4", "numeric", "bool", "bool", "numeric",
 )  # fmt: skip
 TOOLS: Final[Sequence[Kind]] = (
     "text", "json", "json", "int4", "text", "time", "text", "text", "text", "text",
@@ -64,6 +65,7 @@ def read_trace(row: tuple[Any, ...]) -> Trace:
         tokens_input=row[10],
         tokens_output=row[11],
         root_session=row[12],
+        cost_usd=row[13],
         is_stored=True,
     )
 
@@ -121,7 +123,7 @@ def trace_row(trace: Trace) -> tuple[object, ...]:
     return (
         trace.trace_id, trace.operation, trace.started_us, trace.ended_us, trace.duration_ms, trace.status,
         trace.metadata or "{}", trace.session_id, trace.service_name, trace.root_span_id, trace.span_count,
-        trace.error_count, trace.tokens_input, trace.tokens_output,
+        trace.error_count, trace.tokens_input, trace.tokens_output, trace.cost_usd,
     )  # fmt: skip
 
 
@@ -170,6 +172,7 @@ def call_row(call: Call) -> tuple[object, ...]:
         call.session_id, call.response_id, call.tokens_cache_read, call.tokens_cache_write, call.call_key,
         call.trace_id, call.span_id, call.operation, call.status, call.started_us, call.reported_by,
         call.tokens_reasoning, call.claimed_cost_usd, call.is_usage_told, call.is_input_exclusive,
+        call.cost_usd,
     )  # fmt: skip
 
 
@@ -198,6 +201,7 @@ def call_values(call: Call) -> dict[str, object]:
         "claimed_cost_usd": call.claimed_cost_usd,
         "is_usage_told": call.is_usage_told,
         "is_input_exclusive": call.is_input_exclusive,
+        "cost_usd": call.cost_usd,
     }
 
 

@@ -22,7 +22,7 @@ from cynic.domains.telemetry.otlp.merge import Plan, State
 from cynic.flows import otlp_rows as rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from cynic.domains.telemetry.otlp.merge import Trace
     from cynic.domains.telemetry.otlp.refusals import Letter
     from cynic.domains.telemetry.otlp.spans import SpanRecord
-
-    Booking = Callable[[psycopg.Connection, Sequence[Call]], None]
+    from cynic.flows.otlp_money import Book
 
 _SQL: Final = cast(
     "Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("otlp_store.sql"))
@@ -48,14 +47,14 @@ class Batch:
     letters: list[Letter] = field(default_factory=list["Letter"])
 
 
-def store(
-    conn: psycopg.Connection, batch: Batch, now: datetime, book: Booking | None = None
-) -> Plan:
+def store(conn: psycopg.Connection, batch: Batch, now: datetime, book: Book | None = None) -> Plan:
     """Store a batch in one transaction; returned means committed.
 
-    `book` is called inside the transaction with the calls of models that are new in it, each of them once for ever:
-    the place where money is booked.
+    `book` prices the calls before they are written, and books them in the same transaction, last: it holds the lock of
+    the budget until the end.
     """
+    if book is not None:
+        book.look(conn, now)
     with conn.transaction():
         made = Plan()
         if batch.spans or batch.events:
@@ -63,9 +62,12 @@ def store(
             spans = merge.latest(batch.spans)
             events = _new_events(conn, batch.events)
             made = merge.plan(spans, events, _state(conn, spans, events))
+            if book is not None:
+                book.price(made)
+                book.before(conn, made)
             _write(conn, made, events)
-            if book is not None and made.new_calls:
-                book(conn, list(made.new_calls.values()))
+            if book is not None:
+                book.enter(conn, made, now)
         if batch.letters:
             _keep_letters(conn, batch.letters, now)
     return made
@@ -75,9 +77,12 @@ def rederive(
     conn: psycopg.Connection,
     spans: Sequence[SpanRecord],
     events: Sequence[EventRecord],
-    book: Booking | None = None,
+    now: datetime,
+    book: Book | None = None,
 ) -> Plan:
     """Bring what was derived from stored spans and events up to date, in one transaction; what they said stays."""
+    if book is not None:
+        book.look(conn, now)
     with conn.transaction():
         conn.execute(_SQL["only_writer"])
         state = _state(conn, spans, events, again=True)
@@ -86,9 +91,12 @@ def rederive(
         for span in made.changed_spans:
             conn.execute(_SQL["update_facts"], rows.span_facts(span, aliases.CURRENT.version))
         made.changed_spans.clear()
+        if book is not None:
+            book.price(made)
+            book.before(conn, made)
         _write(conn, made, ())
-        if book is not None and made.new_calls:
-            book(conn, list(made.new_calls.values()))
+        if book is not None:
+            book.enter(conn, made, now)
     return made
 
 
@@ -278,5 +286,6 @@ def _update_traces(conn: psycopg.Connection, traces: Sequence[Trace]) -> None:
             "error_count": [trace.error_count for trace in traces],
             "tokens_input": [trace.tokens_input for trace in traces],
             "tokens_output": [trace.tokens_output for trace in traces],
+            "cost_usd": [trace.cost_usd for trace in traces],
         },
     )

@@ -11,7 +11,7 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('cynic.received_at'
 -- name: stored_traces
 -- The traces that the batch adds to; locked, so that retention waits.
 SELECT t.trace_id, t.operation, t.started_at, t.ended_at, t.status, t.root_span_id, t.session_id, t.service_name,
-       t.span_count, t.error_count, t.tokens_input, t.tokens_output, t.metadata ->> 'session'
+       t.span_count, t.error_count, t.tokens_input, t.tokens_output, t.metadata ->> 'session', t.cost_usd
 FROM traces AS t
 WHERE t.trace_id = ANY (%(ids)s::text[])
 ORDER BY t.trace_id
@@ -50,7 +50,7 @@ WHERE t.call_id = ANY (%(ids)s::text[]);
 
 -- name: copy_traces
 COPY traces (trace_id, operation, started_at, ended_at, duration_ms, status, metadata, session_id, service_name,
-             root_span_id, span_count, error_count, tokens_input, tokens_output)
+             root_span_id, span_count, error_count, tokens_input, tokens_output, cost_usd)
 FROM STDIN (FORMAT binary);
 
 -- name: copy_spans
@@ -61,7 +61,7 @@ FROM STDIN (FORMAT binary);
 -- name: copy_calls
 COPY llm_usage (adapter, model, tokens_input, tokens_output, latency_ms, created_at, session_id, response_id,
                 tokens_cache_read, tokens_cache_write, call_key, trace_id, span_id, operation, status, started_at,
-                reported_by, tokens_reasoning, claimed_cost_usd, is_usage_told, is_input_exclusive)
+                reported_by, tokens_reasoning, claimed_cost_usd, is_usage_told, is_input_exclusive, cost_usd)
 FROM STDIN (FORMAT binary);
 
 -- name: copy_tools
@@ -94,13 +94,14 @@ UPDATE traces AS t
 SET operation = g.operation, started_at = g.started_at, ended_at = g.ended_at, duration_ms = g.duration_ms,
     status = g.status, metadata = coalesce(g.metadata::jsonb, t.metadata), session_id = g.session_id,
     service_name = g.service_name, root_span_id = g.root_span_id, span_count = g.span_count,
-    error_count = g.error_count, tokens_input = g.tokens_input, tokens_output = g.tokens_output, received_at = now()
+    error_count = g.error_count, tokens_input = g.tokens_input, tokens_output = g.tokens_output,
+    cost_usd = g.cost_usd, received_at = now()
 FROM unnest(%(trace_id)s::text[], %(operation)s::text[], %(started_at)s::timestamptz[], %(ended_at)s::timestamptz[],
             %(duration_ms)s::integer[], %(status)s::text[], %(metadata)s::text[], %(session_id)s::text[],
             %(service_name)s::text[], %(root_span_id)s::text[], %(span_count)s::integer[], %(error_count)s::integer[],
-            %(tokens_input)s::bigint[], %(tokens_output)s::bigint[])
+            %(tokens_input)s::bigint[], %(tokens_output)s::bigint[], %(cost_usd)s::numeric[])
     AS g (trace_id, operation, started_at, ended_at, duration_ms, status, metadata, session_id, service_name,
-          root_span_id, span_count, error_count, tokens_input, tokens_output)
+          root_span_id, span_count, error_count, tokens_input, tokens_output, cost_usd)
 WHERE t.trace_id = g.trace_id;
 
 -- name: update_span
@@ -132,7 +133,7 @@ SET adapter = %(adapter)s::text, model = %(model)s::text, tokens_input = %(token
     operation = %(operation)s::text, status = %(status)s::text, started_at = %(started_at)s::timestamptz,
     reported_by = %(reported_by)s::text, tokens_reasoning = %(tokens_reasoning)s::integer,
     claimed_cost_usd = %(claimed_cost_usd)s::numeric, is_usage_told = %(is_usage_told)s::boolean,
-    is_input_exclusive = %(is_input_exclusive)s::boolean
+    is_input_exclusive = %(is_input_exclusive)s::boolean, cost_usd = %(cost_usd)s::numeric
 WHERE u.id = %(id)s::bigint;
 
 -- name: drop_calls
@@ -151,7 +152,8 @@ WHERE t.id = %(id)s::bigint;
 -- name: recount
 -- Counts and tokens of traces in which something stored has changed, from their rows.
 UPDATE traces AS t
-SET span_count = s.spans, error_count = s.errors, tokens_input = u.tokens_input, tokens_output = u.tokens_output
+SET span_count = s.spans, error_count = s.errors, tokens_input = u.tokens_input, tokens_output = u.tokens_output,
+    cost_usd = u.cost_usd
 FROM unnest(%(ids)s::text[]) AS g (trace_id)
 CROSS JOIN LATERAL (
     SELECT count(*)::integer AS spans, count(*) FILTER (WHERE x.status = 'error')::integer AS errors
@@ -159,7 +161,7 @@ CROSS JOIN LATERAL (
     WHERE x.trace_id = g.trace_id) AS s
 CROSS JOIN LATERAL (
     SELECT sum(y.tokens_input) FILTER (WHERE y.is_usage_told) AS tokens_input,
-           sum(y.tokens_output) FILTER (WHERE y.is_usage_told) AS tokens_output
+           sum(y.tokens_output) FILTER (WHERE y.is_usage_told) AS tokens_output, sum(y.cost_usd) AS cost_usd
     FROM llm_usage AS y
     WHERE y.trace_id = g.trace_id) AS u
 WHERE t.trace_id = g.trace_id;

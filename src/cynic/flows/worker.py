@@ -11,7 +11,7 @@ from psycopg import Error
 
 from cynic.base import clock, ids
 from cynic.base.errors import CynicError
-from cynic.flows import bell, counters, learn
+from cynic.flows import bell, budget, counters, learn
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learning import governance
 from cynic.flows.learning.state import Keeper
@@ -27,6 +27,7 @@ POLL_SECONDS = 0.25
 REST_SECONDS = 0.02
 """Between rounds, so that a stream of single answers is learned in small batches."""
 RETRY_SECONDS = 1.0
+BUDGET_SECONDS = 10.0
 ALIVE_SECONDS = 15.0
 GOVERNANCE_SECONDS = 60.0
 """Between two looks whether the dogs have to vote."""
@@ -35,7 +36,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Worker:
-    """Folds the shared counters and learns from feedback, both within a second, and lets the dogs vote; survives a database that goes and comes back."""
+    """Folds the shared counters, learns from feedback, lets the dogs vote, tends the budget; survives a database that goes and comes back."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -80,9 +81,13 @@ class Worker:
         keeper = Keeper()
         bell.listen(conn)
         governed = -GOVERNANCE_SECONDS
+        tended = time.monotonic()
         while not self._stop.is_set():
             folded = counters.fold(conn, clock.now())
             learned = learn.tend(conn, edge, keeper)
+            if time.monotonic() - tended >= BUDGET_SECONDS:
+                budget.tend(conn, clock.now())
+                tended = time.monotonic()
             if time.monotonic() - governed >= GOVERNANCE_SECONDS:
                 governance.tend(conn, edge)
                 governed = time.monotonic()

@@ -9,11 +9,13 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request  # FastAPI reads them
 from fastapi.responses import HTMLResponse
 
+from cynic.base import clock
 from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_text
+from cynic.base.quantities import span
 from cynic.base.verdict import VERDICTS
 from cynic.db import browse
 from cynic.domains.core.judgment import UnknownJudgmentError
-from cynic.reads import judgments, sessions, traces
+from cynic.reads import budget, judgments, sessions, traces
 from cynic.reads.judgments import Filters, Page
 from cynic.web import frame, render, session_show, show
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 PAGE_ROWS: Final = 50
 SESSIONS_SHOWN: Final = 4
 TRACES_SHOWN: Final = 4
+SECONDS_PER_HOUR: Final = 3600
 _EXAMPLE: Final = """curl -s {url} \\
   -H 'content-type: application/json' \\
   -d '{{"item_type": "code", "item_content": "return a + b",
@@ -72,6 +75,7 @@ def _list(request: Request, asked: Mapping[str, str], cursor: str | None) -> HTM
         count = _count(conn, found) if whole else None
         recent = sessions.page(conn, limit=SESSIONS_SHOWN).lines if whole else []
         traced = traces.page(conn, limit=TRACES_SHOWN).lines if whole else []
+        money = budget.state(conn, clock.now()) if whole else None
     return render.page(
         request,
         "list.html",
@@ -79,6 +83,7 @@ def _list(request: Request, asked: Mapping[str, str], cursor: str | None) -> HTM
         lines=[line.document() for line in found.lines],
         recent=recent,
         traced=traced,
+        money=_money(money),
         titled=session_show.title,
         asked=asked,
         first=cursor is None,
@@ -88,6 +93,23 @@ def _list(request: Request, asked: Mapping[str, str], cursor: str | None) -> HTM
         next_query=urlencode({**asked, "cursor": found.cursor}) if found.cursor else None,
         example=_EXAMPLE.format(url=shlex.quote(f"{request.base_url}api/v1/judgments")),
     )
+
+
+def _money(found: budget.Budget | None) -> dict[str, object] | None:
+    """The budget in a line; None while nothing was spent or held."""
+    if found is None or not (found.total_calls or found.held_usd):
+        return None
+    hours = found.runway_hours
+    return {
+        "level": found.level,
+        "consumed": budget.money(found.consumed_usd),
+        "limit": budget.money(found.limit_usd),
+        "held": budget.money(found.held_usd) if found.held_usd else None,
+        "share": 100 if found.ratio is None else min(float(found.ratio) * 100, 100),
+        "rate": budget.money(found.burn_rate_hour) if found.burn_rate_hour else None,
+        "runway": None if hours is None else span(float(hours) * SECONDS_PER_HOUR),
+        "alarm": found.velocity_alarm,
+    }
 
 
 def _one(request: Request, judgment_id: str) -> HTMLResponse:

@@ -18,4 +18,11 @@ TABLES: Final = (
     "budget_alerts",
     "budget_state",
     "cost_ledger",
+    "ops_budget_changes",
+    "ops_budget_minutes",
+    "ops_budget_reservations",
+    "ops_cheaper_models",
+    "ops_cost_reports",
+    "ops_model_prices",
+    "ops_price_providers",
 )

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime, time
     from decimal import Decimal
+    from uuid import UUID
+
+    from cynic.base.json import JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,10 @@ class BudgetAlertsRow:
     timestamp: datetime
     acknowledged: bool
     """An alarm that nobody has seen outlives its retention."""
+    acknowledged_by: str | None
+    """The person who has seen it."""
+    acknowledged_at: datetime | None
+    """When it was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,12 @@ class BudgetStateRow:
     cost_saved_usd: Decimal
     last_reset: datetime
     last_updated: datetime
+    budget_held_usd: Decimal
+    """The sum of the reservations that are held, expired ones included until somebody comes by."""
+    next_reset: datetime | None
+    """Until when the budget should last; NULL when nobody said."""
+    velocity_alarm: bool
+    """Whether money goes too fast right now; an alert is raised when this becomes true."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +80,8 @@ class CostLedgerRow:
     model: str
     tokens_input: int
     tokens_output: int
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    """What was booked; NULL where there is no price, with the reason beside it."""
     budget_before: Decimal
     budget_after: Decimal
     budget_level: str
@@ -85,3 +99,162 @@ class CostLedgerRow:
     task_type: str | None
     task_complexity: str | None
     """NULL when nobody said."""
+    unpriced_reason: str | None
+    """Why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made."""
+    our_cost_usd: Decimal | None
+    """By our price table; NULL where it has no price."""
+    claimed_cost_usd: Decimal | None
+    """What the client said it cost; NULL when it did not say."""
+    price_source: str | None
+    """The price list of our price."""
+    price_version: str | None
+    """The version of that list."""
+    usage: JSON
+    """Counts beyond input and output, by unit, and the kind of request: what a later pricing needs."""
+    occurred_at: datetime | None
+    """When the call was made, which decides its price; NULL: when it was booked."""
+    corrects_id: int | None
+    """The row that this one corrects; its cost or credit is then the difference."""
+    credit_usd: Decimal
+    """What a correction takes back: a cost itself is never negative."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsBudgetChangesRow:
+    """Every change of the limit and every reset, with what stood in the budget then."""
+
+    id: int
+    kind: str
+    limit_before_usd: Decimal
+    limit_after_usd: Decimal
+    consumed_usd: Decimal
+    cost_saved_usd: Decimal
+    total_calls: int
+    period_began: datetime
+    last_ledger_id: int | None
+    """The last ledger row before the change."""
+    changed_at: datetime
+    changed_by: str | None
+    """Who, as far as known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsBudgetMinutesRow:
+    """What was booked in each minute, for burn rates."""
+
+    minute: datetime
+    cost_usd: Decimal
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsBudgetReservationsRow:
+    """Who asked to spend, what was decided, and how it ended."""
+
+    reservation_id: UUID
+    state: str
+    decision: str
+    reason: str | None
+    """Why it was refused or degraded."""
+    estimated_usd: Decimal
+    provider: str
+    """Whom to call; another than the asked one when degraded."""
+    model: str
+    asked_provider: str
+    asked_model: str
+    """What was asked for."""
+    session_id: str | None
+    task_id: str | None
+    router_type: str | None
+    task_type: str | None
+    task_complexity: str | None
+    created_at: datetime
+    expires_at: datetime
+    """When the hold ends by itself."""
+    ended_at: datetime | None
+    ledger_id: int | None
+    """The ledger row of the call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsCheaperModelsRow:
+    """Which model to take instead when money gets short."""
+
+    provider: str
+    model: str
+    cheaper_provider: str
+    cheaper_model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsCostReportsRow:
+    """Reports of calls that were booked already, and reports that came with a key of their own."""
+
+    id: int
+    ledger_id: int
+    request_key: str | None
+    """The key that a client gave, so that the same request has one effect."""
+    source: str
+    """Who reported: settle, costs, otlp."""
+    linked: bool
+    """False for the report that was booked."""
+    claimed_cost_usd: Decimal | None
+    our_cost_usd: Decimal | None
+    reported_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsModelPricesRow:
+    """Prices of models, one row for each unit and condition; a retired row stays, for what was priced by it."""
+
+    id: int
+    source: str
+    """Where the list comes from: own, or a package by its name."""
+    version: str
+    """The version of that list; ledger rows name it."""
+    provider: str
+    model: str
+    model_pattern: str
+    """A regular expression searched in the lower-cased name of a model."""
+    place: int
+    """The order among the models of a provider: the first that matches is the one."""
+    alternative: int
+    """Which of the price lists of the model; the last one that is valid counts, the first if none is."""
+    valid_from: date | None
+    """First day in UTC; NULL since ever."""
+    daily_from: time | None
+    """Beginning of the hours of the day in UTC; NULL at all hours."""
+    daily_until: time | None
+    """End of these hours, not included."""
+    context: JSON
+    """Kind of request that the price replaces the standard one for, as {"processing": "batch"}; {} is the standard."""
+    unit: str
+    dimensions: JSON
+    """What the unit is a part of: a unit with all dimensions of another is counted within it."""
+    per: int
+    """How many units the price is for."""
+    tier_above: int
+    """Holds for the whole call when it has more input tokens than this; 0 is the base price."""
+    price: Decimal
+    """USD for `per` units."""
+    created_at: datetime
+    retired_at: datetime | None
+    """When another version took its place; NULL is the current one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpsPriceProvidersRow:
+    """Providers of a price list, the names they go by, and whose models they resell."""
+
+    id: int
+    source: str
+    version: str
+    provider: str
+    place: int
+    provider_pattern: str | None
+    """A regular expression for other names of the provider."""
+    model_pattern: str | None
+    """A regular expression for models that are this providers, where no provider was named."""
+    falls_back_to: list[str]
+    """Providers whose prices hold for models that this one does not list."""
+    retired_at: datetime | None

@@ -10,7 +10,7 @@ Times are microseconds since 1970.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Call:
     claimed_cost_usd: Decimal | None
     is_usage_told: bool
     is_input_exclusive: bool
+    cost_usd: Decimal | None = field(default=None, compare=False)
+    """Our price, no part of what reports say; None while none is known."""
 
 
 @dataclass(slots=True, kw_only=True)

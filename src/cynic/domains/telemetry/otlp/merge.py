@@ -7,7 +7,7 @@ writes meanwhile. Whatever the order of arrival, and however often something arr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cynic.domains.telemetry.otlp import calls
 from cynic.domains.telemetry.otlp.attributes import encode
@@ -17,11 +17,11 @@ from cynic.domains.telemetry.otlp.facts import MODEL_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from decimal import Decimal
 
     from cynic.domains.telemetry.otlp.logs import EventRecord
     from cynic.domains.telemetry.otlp.spans import SpanRecord
 
-HOUR_US: Final = 3_600_000_000
 Key = tuple[str, str]
 
 
@@ -41,6 +41,8 @@ class Trace:
     error_count: int = 0
     tokens_input: int | None = None
     tokens_output: int | None = None
+    cost_usd: Decimal | None = None
+    """Our price of its calls; None while none is known."""
     root_session: str | None = None
     """The session that the root names; it stays, whatever the others name."""
     metadata: str | None = None
@@ -83,8 +85,6 @@ class Plan:
     changed_tools: dict[int, Tool] = field(default_factory=dict[int, Tool])
     recount: set[str] = field(default_factory=set[str])
     """Traces whose counts and tokens are to be taken from their rows again."""
-    hours: set[int] = field(default_factory=set[int])
-    """Hours whose sums change, as the microsecond in which they begin."""
 
 
 def latest(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
@@ -137,8 +137,6 @@ def plan(
         elif again or ends_later(span, state.ends[key]):
             made.changed_spans.append(span)
             made.recount.add(span.trace_id)
-            if (ended_us := state.ends[key]) is not None:
-                made.hours.add(_hour(ended_us))
             book.replace(key, calls.of_span(span) if kind in MODEL_KINDS else None)
             if kind == "tool":
                 tools.report(_tool_of_span(span))
@@ -146,7 +144,7 @@ def plan(
             continue
         _follow(made, state, span)
     for event in events:
-        _take_event(event, book, tools, made)
+        _take_event(event, book, tools)
     _count(made)
     return made
 
@@ -156,7 +154,7 @@ def ends_later(span: SpanRecord, stored_us: int | None) -> bool:
     return bool(span.end_ns) and (stored_us is None or span.end_ns // 1000 > stored_us)
 
 
-def _take_event(event: EventRecord, book: _Calls, tools: _Tools, made: Plan) -> None:
+def _take_event(event: EventRecord, book: _Calls, tools: _Tools) -> None:
     if event.facts is None:
         return
     if event.facts.kind in MODEL_KINDS:
@@ -172,8 +170,6 @@ def _take_event(event: EventRecord, book: _Calls, tools: _Tools, made: Plan) -> 
                 event.time_ns,
             )
         )
-    made.hours.add(_hour(event.time_ns // 1000))
-    made.hours.add(_hour(event.start_ns // 1000))
 
 
 def _follow(made: Plan, state: State, span: SpanRecord) -> None:
@@ -192,9 +188,6 @@ def _follow(made: Plan, state: State, span: SpanRecord) -> None:
         _take_part(trace, span, start_us, end_us)
     elif trace.root_session is None:
         _least_session(trace, span.session_id)
-    made.hours.add(_hour(start_us))
-    if end_us is not None:
-        made.hours.add(_hour(end_us))
 
 
 def _is_truer_root(trace: Trace, span: SpanRecord, start_us: int) -> bool:
@@ -241,14 +234,9 @@ def _least_session(trace: Trace, session_id: str | None) -> None:
         trace.session_id = session_id
 
 
-def _hour(at_us: int) -> int:
-    return at_us - at_us % HOUR_US
-
-
 def _count(made: Plan) -> None:
     """Add the tokens of new calls to their traces; the traces to recount get theirs from their rows."""
     for call in made.new_calls.values():
-        made.hours.add(_hour(call.ended_us))
         trace = made.traces.get(call.trace_id) if call.trace_id else None
         if trace is not None and call.is_usage_told:
             trace.tokens_input = (trace.tokens_input or 0) + call.tokens_input
@@ -365,7 +353,6 @@ class _Calls:
         else:
             made.changed_calls[known.row_id] = now
             made.recount |= {one for one in (known.trace_id, now.trace_id) if one is not None}
-            made.hours |= {_hour(known.ended_us), _hour(now.ended_us)}
 
     def _drop(self, known: Call) -> None:
         self._forget(known)
@@ -375,7 +362,6 @@ class _Calls:
         else:
             self._made.gone_calls.append(known.row_id)
             self._made.changed_calls.pop(known.row_id, None)
-            self._made.hours.add(_hour(known.ended_us))
             if known.trace_id is not None:
                 self._made.recount.add(known.trace_id)
 

@@ -1,0 +1,160 @@
+"""What people do to the budget: set its limit, begin anew, correct a cost, price what had none, see an alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
+
+from psycopg import errors
+
+from cynic.base.errors import ConflictError, InvalidDataError, NotFoundError
+from cynic.db import sqlfile
+from cynic.domains.cost.pricing import INPUT, OUTPUT, Price, Usage
+from cynic.flows import budget
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import psycopg
+
+    from cynic.domains.cost.pricing import PriceBook
+    from cynic.flows.budget_answers import Entry
+
+BATCH_ROWS: Final = 500
+
+_SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("budget.sql")))
+
+
+class LimitChangedError(ConflictError):
+    """Somebody else changed the limit meanwhile."""
+
+    code = "limit-changed"
+
+
+class UnknownEntryError(NotFoundError):
+    """There is no such ledger row or alert."""
+
+    code = "unknown-entry"
+
+
+class ImpossibleCorrectionError(InvalidDataError):
+    """More would be taken back than was consumed since the last reset."""
+
+    code = "impossible-correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Repriced:
+    """What became of the calls without a price."""
+
+    priced: int
+    cost_usd: Decimal
+    left: int
+
+
+def set_limit(  # each is one part of the change
+    conn: psycopg.Connection,
+    limit_usd: Decimal,
+    now: datetime,
+    *,
+    expected_usd: Decimal | None = None,
+    by: str | None = None,
+    next_reset: datetime | None = None,
+) -> None:
+    """Set the limit; with `expected_usd` only if that is the limit still."""
+    given = {
+        "limit": limit_usd,
+        "expected": expected_usd,
+        "by": by,
+        "next_reset": next_reset,
+        "now": now,
+    }
+    try:
+        conn.execute(_SQL["set_limit"], given)
+    except errors.SerializationFailure as error:
+        raise LimitChangedError(
+            str(error.diag.message_primary), hint="look at the budget again, then decide"
+        ) from error
+
+
+def reset(
+    conn: psycopg.Connection,
+    now: datetime,
+    *,
+    limit_usd: Decimal | None = None,
+    by: str | None = None,
+    next_reset: datetime | None = None,
+) -> None:
+    """Begin a new period; the ledger and what the former period was stay."""
+    given = {"limit": limit_usd, "by": by, "next_reset": next_reset, "now": now}
+    conn.execute(_SQL["reset"], given)
+
+
+def correct(
+    conn: psycopg.Connection,
+    ledger_id: int,
+    cost_usd: Decimal,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    price: Price | None = None,
+) -> Entry | None:
+    """Say what a booked call truly cost; the row that books the difference, None when that is booked already."""
+    given = {
+        "ledger_id": ledger_id,
+        "cost": cost_usd,
+        "reason": reason,
+        "source": None if price is None else price.source,
+        "version": None if price is None else price.version,
+        "now": now,
+    }
+    try:
+        row = conn.execute(_SQL["correct"], given).fetchone()
+    except errors.NoDataFound as error:
+        raise UnknownEntryError(f"there is no ledger row {ledger_id}") from error
+    except errors.InvalidParameterValue as error:
+        raise ImpossibleCorrectionError(str(error.diag.message_primary)) from error
+    made = None if row is None else row[0]
+    return None if made is None else budget.entries_of(conn, [made])[0]
+
+
+def reprice(conn: psycopg.Connection, book: PriceBook, now: datetime) -> Repriced:
+    """Price what had no price, each call by what was valid when it was made, with an entry that points at it."""
+    priced, total, left, after = 0, Decimal(), 0, 0
+    while rows := conn.execute(_SQL["unpriced"], {"after": after, "limit": BATCH_ROWS}).fetchall():
+        for ledger_id, provider, model, tokens_input, tokens_output, usage, at in rows:
+            kept = dict(cast("Mapping[str, Any]", usage))
+            request = cast("dict[str, str]", kept.pop("request", {}))
+            counts = {unit: Decimal(str(count)) for unit, count in kept.items()}
+            counts |= {INPUT: Decimal(tokens_input), OUTPUT: Decimal(tokens_output)}
+            found = book.price(provider, model, Usage(counts=counts, context=request), at)
+            if not isinstance(found, Price):
+                left += 1
+                continue
+            correct(conn, ledger_id, found.usd, now, reason="priced later", price=found)
+            priced += 1
+            total += found.usd
+        after = rows[-1][0]
+    return Repriced(priced, total, left)
+
+
+def acknowledge(conn: psycopg.Connection, alert_id: int, by: str | None, now: datetime) -> None:
+    """Somebody has seen an alert; the first one stays."""
+    given = {"alert_id": alert_id, "by": by, "now": now}
+    if conn.execute(_SQL["acknowledge"], given).fetchone() is None:
+        raise UnknownEntryError(f"there is no alert {alert_id}")
+
+
+def set_cheaper(
+    conn: psycopg.Connection, model: tuple[str, str], instead: tuple[str, str] | None
+) -> None:
+    """Which (provider, model) to take instead of another when money gets short; None takes that away."""
+    named = {"provider": model[0], "model": model[1]}
+    if instead is None:
+        conn.execute(_SQL["unset_cheaper"], named)
+        return
+    cheaper = {"cheaper_provider": instead[0], "cheaper_model": instead[1]}
+    conn.execute(_SQL["set_cheaper"], named | cheaper)
