@@ -194,7 +194,9 @@ def _totals(database: Database) -> Iterator[Measured]:
             for first in range(0, len(reports), REPORTS_AT_ONCE):
                 some = reports[first : first + REPORTS_AT_ONCE]
                 with conn.transaction():
-                    budget.book_reports(conn, some, book, datetime.now(UTC))
+                    now = datetime.now(UTC)
+                    priced = [(one, budget.price_of(one, book, now)) for one in some]
+                    budget.charge(conn, budget.charges(priced), now)
             took = time.perf_counter() - started
         found = memory.budget()
         check(memory)

@@ -21,7 +21,7 @@ from benchmarks.measure import Throughput, pairs
 from cynic.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from cynic.db.connect import Database
 
@@ -29,6 +29,7 @@ ROUNDS = 5
 SECONDS = 2.0
 CLIENTS = 8
 WAIT_SECONDS_MAX = 60.0
+CYNIC = (str(Path(sys.executable).with_name("cynic")),)
 
 
 def run() -> Iterator[Throughput]:
@@ -51,11 +52,11 @@ def run() -> Iterator[Throughput]:
 
 
 @contextmanager
-def service(database: Database) -> Generator[int]:
-    """Run `cynic up` on a database in a process of its own; the port it listens on."""
+def service(database: Database, program: Sequence[str] = CYNIC) -> Generator[int]:
+    """Run `cynic up` on a database in a process of its own; the port it listens on. `program` stands for `cynic`."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "CYNIC_"))}
     environment["CYNIC_DATABASE_URL"] = database.conninfo
-    command = [str(Path(sys.executable).with_name("cynic")), "up", "--port", "0"]
+    command = [*program, "up", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield _port(process)

@@ -46,6 +46,13 @@ def spend(memory: Memory, usd: str, **fields: Any) -> Any:
     return memory.record_cost(**base | {"cost_usd": usd} | fields)
 
 
+def booked(memory: Memory, conn: psycopg.Connection, *reports: spending.Report) -> list[int]:
+    """Book calls as telemetry does; the ids of their ledger rows."""
+    now, book = datetime.now(UTC), memory.desk.book(conn)
+    priced = [(one, budget.price_of(one, book, one.occurred_at or now)) for one in reports]
+    return budget.charge(conn, budget.charges(priced), now)
+
+
 def shown(memory: Memory, *names: str) -> tuple[object, ...]:
     found = memory.budget()
     return tuple(found[name] for name in names)
@@ -260,10 +267,7 @@ class TestOneCallOneRow:
             provider=None, model=None, tokens_input=1, tokens_output=1, source="otlp"
         )
         with memory.connection() as conn, conn.transaction():
-            ((row, _),) = budget.book_reports(
-                conn, [report], memory.desk.book(conn), datetime.now(UTC)
-            )
-            (entry,) = budget.entries_of(conn, [row])
+            (entry,) = budget.entries_of(conn, booked(memory, conn, report))
         assert (entry.provider, entry.model, entry.cost_usd) == ("unknown", "unknown", None)
 
     def test_a_request_with_a_key_has_one_effect(self, memory: Memory) -> None:
@@ -301,13 +305,11 @@ class TestPricesOfCalls:
                 )
                 for model in ("dear", "unheard-of")
             ]  # fmt: skip
-            done = budget.book_reports(conn, reports, memory.desk.book(conn), datetime.now(UTC))
-            entries = budget.entries_of(conn, [ledger_id for ledger_id, _ in done])
-        assert [(e.cost_usd, e.claimed_cost_usd) for e in entries] == [
-            (Decimal("0.01"), 9),
-            (None, 9),
+            entries = budget.entries_of(conn, booked(memory, conn, *reports))
+        assert [(e.cost_usd, e.claimed_cost_usd, e.source) for e in entries] == [
+            (Decimal("0.01"), 9, "otlp"),
+            (None, 9, "otlp"),
         ]
-        assert [outcome for _, outcome in done] == ["done", "done"]
         agreed(memory)
 
     def test_a_row_of_telemetry_becomes_a_report(self, memory: Memory) -> None:
@@ -323,11 +325,8 @@ class TestPricesOfCalls:
         with memory.connection() as conn:
             for _ in range(2):  # the same batch again books nothing
                 with conn.transaction():
-                    done = budget.book_reports(
-                        conn, [told, untold], memory.desk.book(conn), datetime.now(UTC)
-                    )
-            entries = budget.entries_of(conn, [ledger_id for ledger_id, _ in done])
-        assert [outcome for _, outcome in done] == ["linked", "linked"]
+                    done = booked(memory, conn, told, untold)
+            entries = budget.entries_of(conn, done)
         assert [one.cost_usd for one in entries] == [Decimal("0.01"), None]
         assert entries[1].unpriced_reason == "the report does not tell what was used"
         assert agreed(memory)["entries"] == 2

@@ -116,6 +116,32 @@ def test_a_call_that_was_settled_is_linked_and_not_booked_again(
     assert books_agree(conn) == CALL
 
 
+def test_the_bill_of_a_caller_is_never_corrected(
+    conn: psycopg.Connection, fresh_database: str
+) -> None:
+    with cynic.connect(fresh_database) as memory:
+        bill = memory.record_cost(
+            provider="openai", model="gpt-4o-mini", tokens_input=100, tokens_output=10, cost_usd="0.5",
+            trace_id=f"{1:032x}", span_id=f"{1:016x}",
+        )  # fmt: skip
+    put(conn, span(1, 1, None, chat(100, 10)))
+    assert one(conn, "SELECT ledger_id FROM llm_usage") == bill.ledger_id
+    put(conn, span(1, 1, None, chat(300, 30), end=BEGAN_NS + 9 * SECOND_NS))
+    later = {"gen_ai.operation.name": "invoke_agent"}
+    put(conn, span(1, 1, None, later, end=BEGAN_NS + 99 * SECOND_NS))
+    assert one(conn, "SELECT count(*) FROM llm_usage") == 0
+    assert books_agree(conn) == Decimal("0.5")
+
+
+def test_a_span_that_tells_of_another_call_later_keeps_its_row(conn: psycopg.Connection) -> None:
+    put(conn, span(1, 1, None, chat(100, 10, gen_ai__response__id="first")))
+    other = chat(300, 30, gen_ai__response__id="second")
+    put(conn, span(1, 1, None, other, end=BEGAN_NS + 9 * SECOND_NS))
+    assert one(conn, "SELECT response_id, cost_usd FROM llm_usage") == ("second", 3 * CALL)
+    assert books_agree(conn) == 3 * CALL
+    assert one(conn, "SELECT cost_usd FROM traces") == 3 * CALL
+
+
 def test_two_instrumentations_of_one_call_are_one_row(conn: psycopg.Connection) -> None:
     book = Book()
     told = chat(gen_ai__response__id="chatcmpl-2")

@@ -114,6 +114,7 @@ class EntryAnswer(BaseModel):
     tokens_input: int
     tokens_output: int
     cost_usd: str | None
+    source: str | None
     unpriced_reason: str | None
     our_cost_usd: str | None
     claimed_cost_usd: str | None

@@ -104,10 +104,12 @@ def copy(
     statement: LiteralString,
     kinds: Sequence[Kind],
     rows: Iterable[Sequence[object]],
+    meanwhile: Callable[[], object] = tuple,
 ) -> None:
-    """Copy rows into the table and columns that the statement names."""
+    """Copy rows into the table and columns that the statement names; do something while the server takes them in."""
     with conn.cursor() as cursor, cursor.copy(statement) as stream:
         stream.write(encoded(kinds, rows))
+        meanwhile()
 
 
 def copy_rows(

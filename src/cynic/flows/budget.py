@@ -26,7 +26,7 @@ from cynic.flows.budget_answers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cynic.domains.cost.pricing import PriceBook
     from cynic.flows.spending import Ask, Report, Task
 
+_ENCODER = json.JSONEncoder(default=str, check_circular=False, separators=(",", ":"))
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("budget.sql")))
 
 
@@ -102,15 +103,31 @@ def transact(
     return answers
 
 
-def book_reports(
-    conn: psycopg.Connection, reports: Sequence[Report], book: PriceBook, now: datetime
-) -> list[tuple[int, str]]:
-    """Book calls in the caller's transaction; for each its ledger row and done, linked or repeated.
+def charges(reports: Iterable[tuple[Report, Price | NoPrice]]) -> str:
+    """Calls with our prices of them, ready for `charge`. A cost that was reported is a claim beside our price."""
+    calls: list[dict[str, object]] = []
+    for report, ours in reports:
+        fields: dict[str, object] = {"place": len(calls)}
+        _add_report(fields, report)
+        if isinstance(ours, Price):
+            fields["cost_usd"] = str(ours.usd)
+            fields["price_source"], fields["price_version"] = ours.source, ours.version
+        else:
+            fields["unpriced_reason"] = ours.reason
+        if report.cost_usd is not None:
+            fields["claimed_cost_usd"] = str(report.cost_usd)
+        calls.append(fields)
+    return _ENCODER.encode(calls)
 
-    Takes the lock of the budget and holds it until the caller commits: call it last. Raises what the database raises.
+
+def charge(conn: psycopg.Connection, calls: str, now: datetime) -> list[int]:
+    """Book `charges` in the caller's transaction; for each its ledger row, new or from before.
+
+    No two may be of one call. Takes the lock of the budget and holds it until the caller commits: call it late. Raises
+    what the database raises.
     """
-    given = [_fields(Operation(kind="charge", report=one), book, {}, now) for one in reports]
-    return [(cast("int", row[2]), cast("str", row[1])) for row in _send(conn, given, now)]
+    (ids,) = conn.execute(_SQL["book_calls"], {"calls": calls, "now": now}).fetchone() or (None,)
+    return ids or []
 
 
 def tend(conn: psycopg.Connection, now: datetime) -> bool:
@@ -128,8 +145,8 @@ def _send(
     if not given:
         return []
     documents = [{"place": place, **one} for place, one in enumerate(given)]
-    text = json.dumps(documents, default=str)
-    return conn.execute(_SQL["transact"], {"operations": text, "now": now}).fetchall()
+    given_now = {"operations": _ENCODER.encode(documents), "now": now}
+    return conn.execute(_SQL["transact"], given_now).fetchall()
 
 
 def hold_of(ask: Ask, made: Reservation) -> Hold:
@@ -183,7 +200,8 @@ def _fields(
         if hold is not None:
             fields |= {"provider": hold.provider, "model": hold.model}
             _add_task(fields, hold)
-        _add_report(fields, one.report, book, hold, now)
+        _add_report(fields, one.report)
+        _add_cost(fields, one.report, book, hold, now)
     return fields
 
 
@@ -193,13 +211,8 @@ def _add_task(fields: dict[str, object], task: Task | Hold) -> None:
             fields[name] = value
 
 
-def _add_report(
-    fields: dict[str, object],
-    report: Report,
-    book: PriceBook,
-    hold: Hold | None,
-    now: datetime,
-) -> None:
+def _add_report(fields: dict[str, object], report: Report) -> None:
+    """What was reported, but for money; a provider and a model that stand there already give way."""
     fields |= {
         "source": report.source,
         "tokens_input": report.tokens_input,
@@ -211,34 +224,46 @@ def _add_report(
     _add_task(fields, report.task)
     if report.usage or report.request:
         fields["usage"] = _kept(report)
-    _add_cost(fields, report, book, hold, report.occurred_at or now)
     for name in ("provider", "model"):
         fields.setdefault(name, "unknown")
 
 
 def price_of(report: Report, book: PriceBook, at: datetime) -> Price | NoPrice:
     """Our price of a call that was reported."""
-    if report.model is None or report.unpriced_reason:
+    return _price(report, report.provider, report.model, book, at)
+
+
+def _price(
+    report: Report, provider: str | None, model: str | None, book: PriceBook, at: datetime
+) -> Price | NoPrice:
+    if model is None or report.unpriced_reason:
         return NoPrice(report.unpriced_reason or "nobody said which model it was")
     counts = {**report.usage, INPUT: report.tokens_input, OUTPUT: report.tokens_output}
-    usage = Usage(counts=counts, context=report.request)
-    return book.price(report.provider, report.model, usage, at)
+    return book.price(provider, model, Usage(counts=counts, context=report.request), at)
 
 
 def _add_cost(
-    fields: dict[str, object], report: Report, book: PriceBook, hold: Hold | None, at: datetime
+    fields: dict[str, object], report: Report, book: PriceBook, hold: Hold | None, now: datetime
 ) -> None:
-    """What is booked, by whose number, and what a cheaper model saved."""
-    provider = cast("str | None", fields.get("provider"))
-    model = cast("str | None", fields.get("model"))
-    counts = {**report.usage, INPUT: report.tokens_input, OUTPUT: report.tokens_output}
-    usage = Usage(counts=counts, context=report.request)
-    ours = (
-        NoPrice(report.unpriced_reason or "nobody said which model it was")
-        if model is None or report.unpriced_reason
-        else book.price(provider, model, usage, at)
-    )
-    booked = report.cost_usd if report.source != "otlp" else None
+    """What is booked, and what a cheaper model saved."""
+    provider = report.provider or (hold and hold.provider)
+    model = report.model or (hold and hold.model)
+    at = report.occurred_at or now
+    booked = _add_price(fields, report, _price(report, provider, model, book, at))
+    if hold is None or not hold.degraded:
+        return
+    # Who called the dear model all the same has not been degraded.
+    fields["degraded"] = (provider, model) == (hold.provider, hold.model)
+    asked = _price(report, hold.asked_provider, hold.asked_model, book, at)
+    if fields["degraded"] and booked is not None and isinstance(asked, Price):
+        fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))
+
+
+def _add_price(
+    fields: dict[str, object], report: Report, ours: Price | NoPrice
+) -> Decimal | None:
+    """Our price, the number of who reported, and which of the two is booked; return that one."""
+    booked = report.cost_usd
     if isinstance(ours, Price):
         booked = ours.usd if booked is None else booked
         fields |= {
@@ -252,13 +277,7 @@ def _add_cost(
         fields["claimed_cost_usd"] = str(report.cost_usd)
     if booked is not None:
         fields["cost_usd"] = str(booked)
-    if hold is None or not hold.degraded:
-        return
-    # Who called the dear model all the same has not been degraded.
-    fields["degraded"] = (provider, model) == (hold.provider, hold.model)
-    asked = book.price(hold.asked_provider, hold.asked_model, usage, at)
-    if fields["degraded"] and booked is not None and isinstance(asked, Price):
-        fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))
+    return booked
 
 
 def _kept(report: Report) -> dict[str, object]:
@@ -347,6 +366,7 @@ def _entry(fields: Mapping[str, object], row: tuple[object, ...]) -> Entry:
         tokens_input=cast("int", fields["tokens_input"]),
         tokens_output=cast("int", fields["tokens_output"]),
         cost_usd=amount("cost_usd"),
+        source=text("source") or cast("str", fields["kind"]),
         unpriced_reason=text("unpriced_reason"),
         our_cost_usd=amount("our_cost_usd"),
         claimed_cost_usd=amount("claimed_cost_usd"),

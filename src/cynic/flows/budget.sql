@@ -6,6 +6,10 @@ SELECT t.place, t.outcome, t.found_ledger, t.booked_before, t.booked_after, t.bo
        t.held_decision, t.held_reason, t.held_usd, t.held_provider, t.held_model, t.held_until, t.done_at
 FROM transact_budget(%(operations)s::jsonb, %(now)s::timestamptz) AS t;
 
+-- name: book_calls
+-- Calls that nobody reserved, all in one step.
+SELECT book_calls(%(calls)s::jsonb, %(now)s::timestamptz);
+
 -- name: needs_tending
 -- Whether time alone changed something: a hold is over, or money burned within the last day.
 SELECT EXISTS (SELECT FROM ops_budget_reservations AS r WHERE r.state = 'held' AND r.expires_at <= %(now)s::timestamptz)
@@ -24,7 +28,7 @@ CROSS JOIN LATERAL (SELECT x.* FROM ops_budget_reservations AS x WHERE x.reserva
 -- name: entries
 -- Ledger rows of calls that were booked before.
 SELECT l.id, l.session_id, l.task_id, l.router_type, l.provider, l.model, l.tokens_input, l.tokens_output, l.cost_usd,
-       l.unpriced_reason, l.our_cost_usd, l.claimed_cost_usd, l.price_source, l.price_version, l.budget_before, l.budget_after,
+       l.source, l.unpriced_reason, l.our_cost_usd, l.claimed_cost_usd, l.price_source, l.price_version, l.budget_before, l.budget_after,
        l.budget_level, l.degraded, l.circuit_breaker_active, l.savings_usd, l.timestamp, l.response_id, l.trace_id, l.span_id,
        l.task_type, l.task_complexity, l.corrects_id, l.credit_usd
 FROM unnest(%(ids)s::bigint[]) AS g (id)

@@ -83,6 +83,7 @@ class Entry:
     tokens_input: int
     tokens_output: int
     cost_usd: Decimal | None
+    source: str | None
     unpriced_reason: str | None
     our_cost_usd: Decimal | None
     claimed_cost_usd: Decimal | None

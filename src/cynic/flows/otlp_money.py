@@ -1,9 +1,9 @@
 """Money for what telemetry brings: each call of a model gets our price, and one row of the ledger.
 
-A price is looked up before the transaction and put on the call before it is written. Booking comes last, because it holds the
-lock of the budget until the commit. A call that the ledger has already, by its response id or its span, is linked and not
-booked again. Where a later report changes a call, the difference is booked as a correction; a call that turned out to
-be none is corrected to nothing.
+A price is looked up before the budget is locked. Booking takes that lock until the commit, so it comes as late as it can:
+only the calls, which name their rows of the ledger, are written after it. A call that the ledger has already, by its
+response id or its span, is linked and not booked again. Where a later report changes a call, the difference is booked as
+a correction, unless the row is the bill of somebody else; a call that turned out to be none is corrected to nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
-from cynic.base.errors import CynicError
 from cynic.db import sqlfile
 from cynic.domains.cost.pricing import Price
 from cynic.flows import budget, budget_care, spending
@@ -21,7 +20,7 @@ from cynic.flows import otlp_rows as rows
 from cynic.flows.prices import PriceSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     import psycopg
@@ -44,8 +43,9 @@ class Book:
     def __init__(self) -> None:
         self._source = PriceSource()
         self._prices: PriceBook | None = None
-        self._found: dict[int, Price | NoPrice] = {}
-        self._booked: dict[int, int] = {}
+        self._found: dict[int, tuple[Report, Price | NoPrice]] = {}
+        self._fresh: list[Call] = []
+        self._charges = ""
 
     def look(self, conn: psycopg.Connection, now: datetime) -> None:
         """Have the price list at hand, outside the transaction; the first look ever fills an empty one."""
@@ -53,62 +53,68 @@ class Book:
 
     def price(self, made: Plan) -> None:
         """Put our price on the calls of a plan, and the sum on the traces that are new or only grow."""
+        if self._prices is None:
+            raise RuntimeError("nobody looked at the prices")
         self._found = {}
         for call in (*made.new_calls.values(), *made.changed_calls.values()):
-            found = self._found[id(call)] = self._price(call)
+            report = _report(call)
+            found = budget.price_of(report, self._prices, rows.time(call.ended_us))
+            self._found[id(call)] = report, found
             call.cost_usd = found.usd if isinstance(found, Price) else None
         for call in made.new_calls.values():
             trace = made.traces.get(call.trace_id) if call.trace_id else None
             if trace is not None and call.cost_usd is not None:
                 trace.cost_usd = call.cost_usd + (trace.cost_usd or 0)
 
-    def before(self, conn: psycopg.Connection, made: Plan) -> None:
-        """Note which ledger rows the calls have that are about to change or to go."""
-        ids = [*made.changed_calls, *made.gone_calls]
-        self._booked = dict(conn.execute(_SQL["booked"], {"ids": ids}).fetchall()) if ids else {}
+    def prepare(self, made: Plan) -> None:
+        """Make ready what is to be booked; the server may be busy meanwhile."""
+        # A call that changed and was never booked (from before there was a ledger) is booked now.
+        changed = [call for call in made.changed_calls.values() if call.ledger_id is None]
+        self._fresh = [*made.new_calls.values(), *changed]
+        self._charges = budget.charges([self._found[id(call)] for call in self._fresh])
 
     def enter(self, conn: psycopg.Connection, made: Plan, now: datetime) -> None:
-        """Book what is new, and correct what changed; call it last."""
-        calls = list(made.new_calls.values())
-        # A call that changed and was never booked (from before there was a ledger) is booked now.
-        calls += [call for row, call in made.changed_calls.items() if row not in self._booked]
-        self._enter(conn, calls, now)
-        for row, call in made.changed_calls.items():
-            if row in self._booked:
-                self._correct(conn, self._booked[row], self._found[id(call)], now)
-        for row in made.gone_calls:
-            if row in self._booked:
-                self._correct(conn, self._booked[row], None, now)
-
-    def _enter(self, conn: psycopg.Connection, calls: Sequence[Call], now: datetime) -> None:
-        if not calls or self._prices is None:
-            return
-        reports = [_report(call) for call in calls]
-        entries = budget.book_reports(conn, reports, self._prices, now)
-        keys = [call.call_key for call in calls]
-        ledger = [ledger_id for ledger_id, _ in entries]
-        conn.execute(_SQL["entered"], {"keys": keys, "entries": ledger})
+        """Book what is new, correct what changed, and put on each call its row of the ledger."""
+        former = [*made.gone_calls, *made.changed_calls.values()]
+        due = {
+            call.ledger_id: self._found.get(id(call), (None, None))[1]
+            for call in former
+            if call.ledger_id is not None
+        }
+        entries = budget.charge(conn, self._charges, now) if self._fresh else []
+        for call, ledger_id in zip(self._fresh, entries, strict=True):
+            call.ledger_id = ledger_id
+            if ledger_id in due:  # the span tells of another call now: its row stands for that one
+                due[ledger_id] = self._found[id(call)][1]
+        self._correct(conn, due, now)
 
     def _correct(
-        self, conn: psycopg.Connection, ledger_id: int, found: Price | NoPrice | None, now: datetime
+        self,
+        conn: psycopg.Connection,
+        due: Mapping[int, Price | NoPrice | None],
+        now: datetime,
     ) -> None:
-        price = found if isinstance(found, Price) else None
-        if found is not None and price is None:
-            return  # what it costs is not known any better now
-        reason = None if price is not None else "no call of a model after all"
-        try:
-            with conn.transaction():
-                cost = NOTHING if price is None else price.usd
-                budget_care.correct(conn, ledger_id, cost, now, reason=reason, price=price)
-        except (
-            CynicError
-        ) as error:  # the period it was booked in is over: its ledger stays as it was
-            _LOG.warning("ledger row %d was not corrected: %s", ledger_id, error)
+        """Let rows of the ledger say what calls cost by now; None is no call at all."""
+        if not due:
+            return
+        # What somebody else reported first is the bill, and stays.
+        for (ledger_id,) in conn.execute(_SQL["booked_here"], {"ids": list(due)}).fetchall():
+            found = due[ledger_id]
+            if found is None:
+                _correct(conn, ledger_id, None, now)
+            elif isinstance(found, Price):  # else what it costs is not known any better now
+                _correct(conn, ledger_id, found, now)
 
-    def _price(self, call: Call) -> Price | NoPrice:
-        if self._prices is None:
-            raise RuntimeError("nobody looked at the prices")
-        return budget.price_of(_report(call), self._prices, rows.time(call.ended_us))
+
+def _correct(conn: psycopg.Connection, ledger_id: int, price: Price | None, now: datetime) -> None:
+    reason = None if price is not None else "no call of a model after all"
+    cost = NOTHING if price is None else price.usd
+    try:
+        with conn.transaction():
+            budget_care.correct(conn, ledger_id, cost, now, reason=reason, price=price)
+    except budget_care.ImpossibleCorrectionError as error:
+        # The period it was booked in is over: its ledger stays as it was.
+        _LOG.warning("ledger row %d was not corrected: %s", ledger_id, error)
 
 
 def _report(call: Call) -> Report:

@@ -29,7 +29,7 @@ SPANS: Final[Sequence[Kind]] = (
 )  # fmt: skip
 CALLS: Final[Sequence[Kind]] = (
     "text", "text", "int4", "int4", "int4", "time", "text", "text", "int4", "int4", "text", "text", "text", "text",
-    "text", "time", "text", "int4", "numeric", "bool", "bool", "numeric",
+    "text", "time", "text", "int4", "numeric", "bool", "bool", "numeric", "int8",
 )  # fmt: skip
 TOOLS: Final[Sequence[Kind]] = (
     "text", "json", "json", "int4", "text", "time", "text", "text", "text", "text",
@@ -96,6 +96,7 @@ def read_call(row: tuple[Any, ...]) -> Call:
         claimed_cost_usd=row[19],
         is_usage_told=row[20],
         is_input_exclusive=row[21],
+        ledger_id=row[22],
     )
 
 
@@ -172,7 +173,7 @@ def call_row(call: Call) -> tuple[object, ...]:
         call.session_id, call.response_id, call.tokens_cache_read, call.tokens_cache_write, call.call_key,
         call.trace_id, call.span_id, call.operation, call.status, call.started_us, call.reported_by,
         call.tokens_reasoning, call.claimed_cost_usd, call.is_usage_told, call.is_input_exclusive,
-        call.cost_usd,
+        call.cost_usd, call.ledger_id,
     )  # fmt: skip
 
 
@@ -202,6 +203,7 @@ def call_values(call: Call) -> dict[str, object]:
         "is_usage_told": call.is_usage_told,
         "is_input_exclusive": call.is_input_exclusive,
         "cost_usd": call.cost_usd,
+        "ledger_id": call.ledger_id,
     }
 
 

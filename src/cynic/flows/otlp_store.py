@@ -50,8 +50,8 @@ class Batch:
 def store(conn: psycopg.Connection, batch: Batch, now: datetime, book: Book | None = None) -> Plan:
     """Store a batch in one transaction; returned means committed.
 
-    `book` prices the calls before they are written, and books them in the same transaction, last: it holds the lock of
-    the budget until the end.
+    `book` prices and books the calls in the same transaction. That takes the lock of the budget until the end, so only
+    the calls, which name their rows of the ledger, are written after it.
     """
     if book is not None:
         book.look(conn, now)
@@ -62,12 +62,7 @@ def store(conn: psycopg.Connection, batch: Batch, now: datetime, book: Book | No
             spans = merge.latest(batch.spans)
             events = _new_events(conn, batch.events)
             made = merge.plan(spans, events, _state(conn, spans, events))
-            if book is not None:
-                book.price(made)
-                book.before(conn, made)
-            _write(conn, made, events)
-            if book is not None:
-                book.enter(conn, made, now)
+            _write(conn, made, events, now, book)
         if batch.letters:
             _keep_letters(conn, batch.letters, now)
     return made
@@ -91,12 +86,7 @@ def rederive(
         for span in made.changed_spans:
             conn.execute(_SQL["update_facts"], rows.span_facts(span, aliases.CURRENT.version))
         made.changed_spans.clear()
-        if book is not None:
-            book.price(made)
-            book.before(conn, made)
-        _write(conn, made, ())
-        if book is not None:
-            book.enter(conn, made, now)
+        _write(conn, made, (), now, book)
     return made
 
 
@@ -186,31 +176,54 @@ def _new_events(conn: psycopg.Connection, events: Iterable[EventRecord]) -> list
     return list(by_digest.values())
 
 
-def _write(conn: psycopg.Connection, made: Plan, events: Sequence[EventRecord]) -> None:
-    """Write a plan; traces first, because spans hang on them."""
-    version = aliases.CURRENT.version
-    traces = list(made.traces.values())
-    if new := [trace for trace in traces if not trace.is_stored]:
-        copying.copy(conn, _SQL["copy_traces"], rows.TRACES, map(rows.trace_row, new))
-    if made.new_spans:
-        found = (rows.span_row(span, version) for span in made.new_spans)
-        copying.copy(conn, _SQL["copy_spans"], rows.SPANS, found)
-    for span in made.changed_spans:
-        conn.execute(_SQL["update_span"], rows.span_values(span, version))
-    _write_calls(conn, made)
+def _write(
+    conn: psycopg.Connection,
+    made: Plan,
+    events: Sequence[EventRecord],
+    now: datetime,
+    book: Book | None,
+) -> None:
+    """Write a plan; traces first, because spans hang on them, and what is behind the lock of the budget last."""
+    if book is not None:
+        book.price(made)
+    _write_traces(conn, made)
+    _write_spans(conn, made, events, book)
     _write_tools(conn, made)
-    if events:
-        found = (rows.event_row(event, version) for event in events)
-        copying.copy(conn, _SQL["copy_events"], rows.EVENTS, found)
-    if old := [trace for trace in traces if trace.is_stored]:
-        _update_traces(conn, old)
+    if book is not None:
+        book.enter(conn, made, now)
+    _write_calls(conn, made)
     if made.recount:
         conn.execute(_SQL["recount"], {"ids": sorted(made.recount)})
 
 
+def _write_traces(conn: psycopg.Connection, made: Plan) -> None:
+    if old := [trace for trace in made.traces.values() if trace.is_stored]:
+        _update_traces(conn, old)
+    if new := [trace for trace in made.traces.values() if not trace.is_stored]:
+        copying.copy(conn, _SQL["copy_traces"], rows.TRACES, map(rows.trace_row, new))
+
+
+def _write_spans(
+    conn: psycopg.Connection, made: Plan, events: Sequence[EventRecord], book: Book | None
+) -> None:
+    version = aliases.CURRENT.version
+
+    def meanwhile() -> None:
+        if book is not None:
+            book.prepare(made)
+
+    found = (rows.span_row(span, version) for span in made.new_spans)
+    copying.copy(conn, _SQL["copy_spans"], rows.SPANS, found, meanwhile)
+    for span in made.changed_spans:
+        conn.execute(_SQL["update_span"], rows.span_values(span, version))
+    if events:
+        found = (rows.event_row(event, version) for event in events)
+        copying.copy(conn, _SQL["copy_events"], rows.EVENTS, found)
+
+
 def _write_calls(conn: psycopg.Connection, made: Plan) -> None:
     if made.gone_calls:
-        conn.execute(_SQL["drop_calls"], {"ids": made.gone_calls})
+        conn.execute(_SQL["drop_calls"], {"ids": [call.row_id for call in made.gone_calls]})
     for call in made.changed_calls.values():
         conn.execute(_SQL["update_call"], rows.call_values(call))
     if made.new_calls:

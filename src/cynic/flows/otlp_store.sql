@@ -30,7 +30,8 @@ JOIN unnest(%(traces)s::text[], %(spans)s::text[]) AS g (trace_id, span_id)
 -- for a provider) must not bring them all.
 SELECT u.id, u.call_key, u.adapter, u.model, u.response_id, u.trace_id, u.span_id, u.session_id, u.operation, u.status,
        u.reported_by, u.started_at, u.created_at, u.latency_ms, u.tokens_input, u.tokens_output, u.tokens_cache_read,
-       u.tokens_cache_write, u.tokens_reasoning, u.claimed_cost_usd, u.is_usage_told, u.is_input_exclusive
+       u.tokens_cache_write, u.tokens_reasoning, u.claimed_cost_usd, u.is_usage_told, u.is_input_exclusive,
+       u.ledger_id
 FROM llm_usage AS u
 WHERE u.id IN (
     SELECT x.id
@@ -61,7 +62,8 @@ FROM STDIN (FORMAT binary);
 -- name: copy_calls
 COPY llm_usage (adapter, model, tokens_input, tokens_output, latency_ms, created_at, session_id, response_id,
                 tokens_cache_read, tokens_cache_write, call_key, trace_id, span_id, operation, status, started_at,
-                reported_by, tokens_reasoning, claimed_cost_usd, is_usage_told, is_input_exclusive, cost_usd)
+                reported_by, tokens_reasoning, claimed_cost_usd, is_usage_told, is_input_exclusive, cost_usd,
+                ledger_id)
 FROM STDIN (FORMAT binary);
 
 -- name: copy_tools
@@ -133,7 +135,8 @@ SET adapter = %(adapter)s::text, model = %(model)s::text, tokens_input = %(token
     operation = %(operation)s::text, status = %(status)s::text, started_at = %(started_at)s::timestamptz,
     reported_by = %(reported_by)s::text, tokens_reasoning = %(tokens_reasoning)s::integer,
     claimed_cost_usd = %(claimed_cost_usd)s::numeric, is_usage_told = %(is_usage_told)s::boolean,
-    is_input_exclusive = %(is_input_exclusive)s::boolean, cost_usd = %(cost_usd)s::numeric
+    is_input_exclusive = %(is_input_exclusive)s::boolean, cost_usd = %(cost_usd)s::numeric,
+    ledger_id = %(ledger_id)s::bigint
 WHERE u.id = %(id)s::bigint;
 
 -- name: drop_calls

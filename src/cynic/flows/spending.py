@@ -40,7 +40,7 @@ SETTLE_FIELDS: Final = frozenset({*_FACTS, *_KEYS, *_CALL})
 COST_FIELDS: Final = frozenset({*_FACTS, *_KEYS, *_CALL, *_TASK})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which takes three times as long to make
 class Task:
     """What the money is spent for."""
 
@@ -62,7 +62,7 @@ class Ask:
     task: Task = field(default_factory=Task)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # as above: telemetry brings thousands a second
 class Report:
     """What a call used and, as far as known, what it cost. Counts of parts are included in those of their wholes."""
 

@@ -72,6 +72,7 @@ COMMENT ON COLUMN ops_price_providers.falls_back_to IS 'providers whose prices h
 
 ALTER TABLE cost_ledger ALTER COLUMN cost_usd DROP NOT NULL;
 ALTER TABLE cost_ledger
+    ADD COLUMN source varchar,
     ADD COLUMN unpriced_reason text,
     ADD COLUMN our_cost_usd numeric CHECK (our_cost_usd >= 0 AND our_cost_usd < 'Infinity'),
     ADD COLUMN claimed_cost_usd numeric CHECK (claimed_cost_usd >= 0 AND claimed_cost_usd < 'Infinity'),
@@ -80,6 +81,7 @@ ALTER TABLE cost_ledger
     ADD COLUMN usage jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN occurred_at timestamptz;
 COMMENT ON COLUMN cost_ledger.cost_usd IS 'what was booked; NULL where there is no price, with the reason beside it';
+COMMENT ON COLUMN cost_ledger.source IS 'who reported the call that was booked: settle, costs, otlp or sql; or correction';
 COMMENT ON COLUMN cost_ledger.unpriced_reason IS 'why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made';
 COMMENT ON COLUMN cost_ledger.our_cost_usd IS 'by our price table; NULL where it has no price';
 COMMENT ON COLUMN cost_ledger.claimed_cost_usd IS 'what the client said it cost; NULL when it did not say';
@@ -93,7 +95,7 @@ COMMENT ON COLUMN cost_ledger.occurred_at IS 'when the call was made, which deci
 -- Prices go, and a ledger row without a price cannot be told from one of zero any more.
 ALTER TABLE cost_ledger
     DROP COLUMN occurred_at, DROP COLUMN usage, DROP COLUMN price_version, DROP COLUMN price_source,
-    DROP COLUMN claimed_cost_usd, DROP COLUMN our_cost_usd, DROP COLUMN unpriced_reason;
+    DROP COLUMN claimed_cost_usd, DROP COLUMN our_cost_usd, DROP COLUMN unpriced_reason, DROP COLUMN source;
 ALTER TABLE cost_ledger DISABLE TRIGGER cost_ledger_update;
 UPDATE cost_ledger SET cost_usd = 0 WHERE cost_usd IS NULL;
 ALTER TABLE cost_ledger ENABLE ALWAYS TRIGGER cost_ledger_update;

@@ -416,6 +416,7 @@ BEGIN
             v_entry.span_id := v_op.span_id;
             v_entry.task_type := v_op.task_type;
             v_entry.task_complexity := v_op.task_complexity;
+            v_entry.source := coalesce(v_op.source, v_op.kind);
             v_entry.unpriced_reason := CASE WHEN v_op.cost_usd IS NULL THEN coalesce(v_op.unpriced_reason, 'nobody named a price') ELSE v_op.unpriced_reason END;
             v_entry.our_cost_usd := v_op.our_cost_usd;
             v_entry.claimed_cost_usd := v_op.claimed_cost_usd;
@@ -477,6 +478,69 @@ BEGIN
 END;
 $$;
 COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge. Answers each by its place, a number from 0 on: done, repeated, linked or unknown, with its reservation and ledger row; again, undone, when another one of the same reservation stands before it.';
+
+CREATE FUNCTION book_calls(p_calls jsonb, p_now timestamptz DEFAULT NULL) RETURNS bigint[]
+    LANGUAGE plpgsql
+    -- As in transact_budget.
+    SET enable_seqscan = off
+    AS $$
+DECLARE
+    v_state budget_state%ROWTYPE;
+    v_now timestamptz;
+    v_done record;
+    v_crossed numeric;
+BEGIN
+    SELECT b.* INTO STRICT v_state FROM budget_state AS b WHERE b.id = 1 FOR UPDATE;
+    v_now := greatest(coalesce(p_now, clock_timestamp()), v_state.last_updated);
+    WITH given AS MATERIALIZED (
+        SELECT c.*, coalesce(
+                   (SELECT l.id FROM cost_ledger AS l WHERE l.response_id = c.response_id AND l.provider || '' = c.provider),
+                   (SELECT l.id FROM cost_ledger AS l WHERE l.trace_id = c.trace_id AND l.span_id = c.span_id)) AS known
+        FROM jsonb_to_recordset(p_calls) AS c (
+            place integer, source varchar, provider varchar, model varchar, session_id varchar, tokens_input integer, tokens_output integer,
+            usage jsonb, cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar, price_version varchar,
+            response_id varchar, trace_id varchar, span_id varchar, occurred_at timestamptz)
+    ), fresh AS MATERIALIZED (
+        -- Numbers are taken in the order of the money.
+        SELECT g.*, nextval('cost_ledger_id_seq') AS id
+        FROM (SELECT x.* FROM given AS x WHERE x.known IS NULL ORDER BY x.place) AS g
+    ), summed AS (
+        SELECT f.*, v_state.budget_consumed_usd + sum(coalesce(f.cost_usd, 0)) OVER (ORDER BY f.place ROWS UNBOUNDED PRECEDING) AS after
+        FROM fresh AS f
+    ), levelled AS MATERIALIZED (
+        SELECT s.*, budget_level_of(s.after, v_state.budget_limit_usd) AS level,
+               budget_level_of(s.after - coalesce(s.cost_usd, 0), v_state.budget_limit_usd) AS level_before
+        FROM summed AS s
+    ), entered AS (
+        INSERT INTO cost_ledger (id, session_id, provider, model, tokens_input, tokens_output, cost_usd, budget_before, budget_after,
+                                 budget_level, degraded, circuit_breaker_active, savings_usd, timestamp, response_id, trace_id, span_id,
+                                 source, unpriced_reason, our_cost_usd, claimed_cost_usd, price_source, price_version, usage, occurred_at)
+        SELECT e.id, e.session_id, e.provider, e.model, e.tokens_input, e.tokens_output, e.cost_usd, e.after - coalesce(e.cost_usd, 0),
+               e.after, e.level, false, e.level = 'exhausted', 0, v_now, e.response_id, e.trace_id, e.span_id, e.source,
+               CASE WHEN e.cost_usd IS NULL THEN coalesce(e.unpriced_reason, 'nobody named a price') ELSE e.unpriced_reason END,
+               e.cost_usd, e.claimed_cost_usd, e.price_source, e.price_version, coalesce(e.usage, '{}'), e.occurred_at
+        FROM levelled AS e
+        ORDER BY e.place
+    ), linked AS (
+        INSERT INTO ops_cost_reports (ledger_id, source, claimed_cost_usd, our_cost_usd, reported_at)
+        SELECT g.known, g.source, g.claimed_cost_usd, g.cost_usd, v_now FROM given AS g WHERE g.known IS NOT NULL ORDER BY g.place
+    )
+    SELECT array_agg(coalesce(g.known, e.id) ORDER BY g.place) AS ids, coalesce(sum(e.cost_usd), 0) AS spent, count(e.id) AS calls,
+           count(*) FILTER (WHERE e.provider = 'anthropic') AS anthropic, count(*) FILTER (WHERE e.provider = 'ollama') AS ollama,
+           array_agg(e.after ORDER BY g.place) FILTER (WHERE e.level <> e.level_before AND e.level IN ('critical', 'exhausted')) AS crossed
+    INTO STRICT v_done
+    FROM given AS g LEFT JOIN levelled AS e ON e.place = g.place;
+    FOREACH v_crossed IN ARRAY coalesce(v_done.crossed, '{}') LOOP
+        PERFORM raise_budget_alert(budget_level_of(v_crossed, v_state.budget_limit_usd),
+            format('budget %s: %s of %s USD consumed', budget_level_of(v_crossed, v_state.budget_limit_usd), trim_scale(v_crossed), trim_scale(v_state.budget_limit_usd)),
+            v_crossed, budget_level_of(v_crossed, v_state.budget_limit_usd), v_state.burn_rate_usd_per_hour, v_now);
+    END LOOP;
+    PERFORM settle_budget_state(v_state, v_state.budget_consumed_usd + v_done.spent, v_state.budget_held_usd - expire_reservations(v_now),
+                                v_done.spent, 0, v_done.calls::integer, v_done.anthropic::integer, v_done.ollama::integer, v_now);
+    RETURN v_done.ids;
+END;
+$$;
+COMMENT ON FUNCTION book_calls(jsonb, timestamptz) IS 'Books many calls that nobody reserved by our prices of them, in one step under the lock of the budget, as transact_budget books them one after the other. No two may be of one call. Returns their ledger rows by place: one that is booked already is linked.';
 
 CREATE FUNCTION correct_cost(
     p_ledger_id bigint, p_cost numeric, p_reason text DEFAULT NULL, p_source varchar DEFAULT NULL, p_version varchar DEFAULT NULL,
@@ -701,6 +765,7 @@ END;
 $$;
 COMMENT ON FUNCTION update_budget(numeric, varchar, varchar, integer, integer, varchar, varchar, varchar, boolean, numeric, varchar, varchar, varchar) IS 'Books a cost in USD: budget, ledger row and alarm together. Returns the id of the ledger row; refuses NULL, negative, NaN and infinite costs.';
 DROP FUNCTION correct_cost;
+DROP FUNCTION book_calls;
 DROP FUNCTION transact_budget;
 DROP FUNCTION decide_reservation;
 DROP FUNCTION read_budget_operations;

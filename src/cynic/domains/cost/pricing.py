@@ -120,24 +120,31 @@ class _Unit:
 class _Tariff:
     """The prices that hold for a call, the most special unit first, each with the places of its parts."""
 
-    __slots__ = ("steps", "tiered")
+    __slots__ = ("each", "steps", "tiered")
 
     def __init__(self, units: Iterable[_Unit]) -> None:
         ordered = sorted(units, key=lambda unit: (-len(unit.dimensions), unit.name))
+        # A call is one request, whatever is counted.
+        self.each = [unit for unit in ordered if unit.name == REQUESTS]
+        ordered = [unit for unit in ordered if unit.name != REQUESTS]
         self.steps = tuple(
             (unit, tuple(i for i in range(place) if unit.dimensions < ordered[i].dimensions))
             for place, unit in enumerate(ordered)
         )
-        self.tiered = any(len(unit.tiers) > 1 for unit in ordered)
+        self.tiered = any(len(unit.tiers) > 1 for unit in (*ordered, *self.each))
 
-    def total(self, counts: _Counts) -> Decimal:
+    def total(self, given: Mapping[str, int | Decimal], lattice: _Lattice) -> Decimal:
         """USD for the counts: of each unit what none of its priced parts accounts for, at its price."""
-        input_count = counts.of(INPUT) if self.tiered else 0
+        input_count: int | Decimal = 0
+        if self.tiered:
+            input_count = given[INPUT] if INPUT in given else lattice.missing(INPUT, given)
         left: list[int | Decimal] = []
-        total = Decimal()
+        total = sum([unit.at(input_count) / unit.per for unit in self.each], Decimal())
         for unit, parts in self.steps:
-            whole = 1 if unit.name == REQUESTS else counts.of(unit.name)
-            rest = whole - sum([left[part] for part in parts])
+            whole = given.get(unit.name)
+            if whole is None:
+                whole = lattice.missing(unit.name, given)
+            rest = whole - sum([left[part] for part in parts]) if parts else whole
             if rest < 0:
                 raise _UsageError(f"the parts of {unit.name} are more than its {whole}")
             left.append(rest)
@@ -171,7 +178,7 @@ class _Alternative:
         return self.daily_from <= now < self.daily_until
 
 
-@dataclass(slots=True)
+@dataclass
 class _Model:
     provider: str
     source: str
@@ -180,11 +187,20 @@ class _Model:
     standard: list[_Alternative]
     variants: list[_Alternative]
 
+    @cached_property
+    def always(self) -> _Tariff | None:
+        """The prices of a list of which there is one alone, for all times."""
+        one = self.standard[0]
+        bound = one.valid_from is not None or one.daily_from is not None
+        return None if len(self.standard) > 1 or bound else one.tariff
+
     def tariff(self, at: datetime, context: Mapping[str, str]) -> _Tariff | None:
         """The prices that hold at a moment for a kind of request.
 
         Before the first of a list's dated prices that first one holds; an own price does not hold before its day.
         """
+        if self.always is not None and not self.variants:
+            return self.always
         first = None if self.source == OWN else self.standard[0]
         chosen = next((a for a in reversed(self.standard) if a.holds(at)), first)
         if chosen is None or not context or not self.variants:
@@ -214,8 +230,9 @@ class PriceBook:
         self._listed: dict[str, list[_Model]] = defaultdict(list)
         for model in _models(rows):
             (self._own if model.source == OWN else self._listed)[model.provider].append(model)
-        self._dimensions = {name: frozenset(one.items()) for name, one in DIMENSIONS.items()}
-        self._dimensions |= {row.unit: frozenset(row.dimensions.items()) for row in rows}
+        dimensions = {name: frozenset(one.items()) for name, one in DIMENSIONS.items()}
+        dimensions |= {row.unit: frozenset(row.dimensions.items()) for row in rows}
+        self._lattice = _Lattice(dimensions)
         self._providers = sorted(providers, key=lambda one: one.place)
         self._names = {one.provider: one for one in self._providers}
         self._find = lru_cache(FOUND_MAX)(self._look_up)
@@ -237,7 +254,7 @@ class PriceBook:
         if chosen is None or tariff is None:
             return NoPrice(found.reason)
         try:
-            usd = tariff.total(_Counts(usage.counts, self._dimensions))
+            usd = tariff.total(usage.counts, self._lattice)
         except _UsageError as error:
             return NoPrice(str(error))
         return Price(usd, chosen.source, chosen.version)
@@ -344,32 +361,29 @@ def _dashed(name: str) -> str:
     return _COMPACT_DATE.sub(spell, name)
 
 
-class _Counts:
-    """Counts by unit; one that is not given is 0, unless a part of it is given: then nobody knows."""
+class _Lattice:
+    """The units by their dimensions, and what follows for a count that is not given."""
 
-    def __init__(
-        self,
-        given: Mapping[str, int | Decimal],
-        dimensions: Mapping[str, frozenset[tuple[str, str]]],
-    ) -> None:
-        self._given = given
+    def __init__(self, dimensions: Mapping[str, frozenset[tuple[str, str]]]) -> None:
         self._dimensions = dimensions
+        self._objection = lru_cache(FOUND_MAX)(self._object)
 
-    def of(self, name: str) -> int | Decimal:
-        given = self._given.get(name)
-        if given is not None:
-            return given
+    def missing(self, name: str, given: Mapping[str, int | Decimal]) -> int:
+        """The count of a unit that is not given: 0, unless a part of it is given; then nobody knows."""
+        others = frozenset([other for other, many in given.items() if many])
+        if (objection := self._objection(name, others)) is not None:
+            raise _UsageError(objection)
+        return 0
+
+    def _object(self, name: str, given: frozenset[str]) -> str | None:
+        """Why the count of a unit cannot be 0 beside others that are given; None when it can."""
         wanted = self._dimensions[name]
-        known = {
-            other: self._dimensions[other]
-            for other, count in self._given.items()
-            if count > 0 and other in self._dimensions
-        }
-        for other, theirs in known.items():
-            if wanted <= theirs:
-                raise _UsageError(f"{other} is given, and the {name} that it is a part of is not")
+        known = {other: self._dimensions[other] for other in given if other in self._dimensions}
+        for other in sorted(known):
+            if wanted <= known[other]:
+                return f"{other} is given, and the {name} that it is a part of is not"
         for one, other in combinations(sorted(known), 2):
             a, b = known[one], known[other]
             if not (a <= b or b <= a) and a | b == wanted:
-                raise _UsageError(f"{one} and {other} overlap, and {name} is not given")
-        return 0
+                return f"{one} and {other} overlap, and {name} is not given"
+        return None

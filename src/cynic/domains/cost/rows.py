@@ -99,6 +99,8 @@ class CostLedgerRow:
     task_type: str | None
     task_complexity: str | None
     """NULL when nobody said."""
+    source: str | None
+    """Who reported the call that was booked: settle, costs, otlp or sql; or correction."""
     unpriced_reason: str | None
     """Why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made."""
     our_cost_usd: Decimal | None

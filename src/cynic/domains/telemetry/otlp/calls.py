@@ -52,6 +52,8 @@ class Call:
     is_input_exclusive: bool
     cost_usd: Decimal | None = field(default=None, compare=False)
     """Our price, no part of what reports say; None while none is known."""
+    ledger_id: int | None = field(default=None, compare=False)
+    """The row of the ledger in which it was booked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,6 +159,7 @@ def combined(stored: Call, report: Call) -> Call:
     return replace(
         first,
         row_id=stored.row_id,
+        ledger_id=stored.ledger_id,
         call_key=stored.call_key,
         response_id=stored.response_id or report.response_id,
         adapter=first.adapter if first.adapter != UNKNOWN else second.adapter,

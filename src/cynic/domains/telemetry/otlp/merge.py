@@ -79,7 +79,7 @@ class Plan:
     new_calls: dict[str, Call] = field(default_factory=dict[str, Call])
     """By their key."""
     changed_calls: dict[int, Call] = field(default_factory=dict[int, Call])
-    gone_calls: list[int] = field(default_factory=list[int])
+    gone_calls: list[Call] = field(default_factory=list["Call"])
     new_tools: dict[str, Tool] = field(default_factory=dict[str, Tool])
     """By their id."""
     changed_tools: dict[int, Tool] = field(default_factory=dict[int, Tool])
@@ -337,7 +337,7 @@ class _Calls:
             if call is not None:
                 self.report(call)
             return
-        call.row_id = known.row_id
+        call.row_id, call.ledger_id = known.row_id, known.ledger_id
         if known.response_id is not None:
             call.call_key = known.call_key
         self._change(known, call)
@@ -360,7 +360,7 @@ class _Calls:
         if known.row_id is None:
             del self._made.new_calls[known.call_key]
         else:
-            self._made.gone_calls.append(known.row_id)
+            self._made.gone_calls.append(known)
             self._made.changed_calls.pop(known.row_id, None)
             if known.trace_id is not None:
                 self._made.recount.add(known.trace_id)
