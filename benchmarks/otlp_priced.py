@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cynic.db.connect import Database
 
-ROUNDS = 5
+ROUNDS = 7
 SPANS = 10_000
 SPANS_WARM = 2_000
 EACH = 100

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, LiteralString
 from psycopg.types.numeric import DecimalBinaryDumper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import psycopg
 
@@ -86,17 +86,30 @@ _ENCODERS: Final[dict[Kind, Callable[..., bytes]]] = {
 
 def encoded(kinds: Sequence[Kind], rows: Iterable[Sequence[object]]) -> bytes:
     """Everything that COPY … FROM STDIN (FORMAT binary) reads, for rows of these kinds; None is NULL."""
+    return b"".join((_HEADER, *begun(kinds, rows, columns=len(kinds)), _END))
+
+
+def begun(
+    kinds: Sequence[Kind], rows: Iterable[Sequence[object]], *, columns: int
+) -> Iterator[bytes]:
+    """Each row of so many columns up to the last of `kinds`."""
     encoders = [_ENCODERS[kind] for kind in kinds]
-    begin = struct.pack(">h", len(kinds))
-    parts = [_HEADER]
+    begin = struct.pack(">h", columns)
     for row in rows:
-        parts.append(begin)
-        parts += [
-            _NULL if value is None else encoder(value)
-            for encoder, value in zip(encoders, row, strict=True)
-        ]
-    parts.append(_END)
-    return b"".join(parts)
+        yield begin + b"".join(
+            [
+                _NULL if value is None else encoder(value)
+                for encoder, value in zip(encoders, row, strict=True)
+            ]
+        )
+
+
+def ended(begun_rows: Iterable[bytes], kind: Kind, values: Iterable[object]) -> bytes:
+    """As `encoded`, from rows that lack their last column, and its values."""
+    encoder = _ENCODERS[kind]
+    pairs = zip(begun_rows, values, strict=True)
+    lines = [row + (_NULL if value is None else encoder(value)) for row, value in pairs]
+    return b"".join((_HEADER, *lines, _END))
 
 
 def copy(
@@ -110,6 +123,12 @@ def copy(
     with conn.cursor() as cursor, cursor.copy(statement) as stream:
         stream.write(encoded(kinds, rows))
         meanwhile()
+
+
+def copy_encoded(conn: psycopg.Connection, statement: LiteralString, data: bytes) -> None:
+    """Copy what `encoded` or `ended` made."""
+    with conn.cursor() as cursor, cursor.copy(statement) as stream:
+        stream.write(data)
 
 
 def copy_rows(

@@ -26,7 +26,7 @@ from cynic.flows.budget_answers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -120,13 +120,18 @@ def charges(reports: Iterable[tuple[Report, Price | NoPrice]]) -> str:
     return _ENCODER.encode(calls)
 
 
-def charge(conn: psycopg.Connection, calls: str, now: datetime) -> list[int]:
+def charge(
+    conn: psycopg.Connection, calls: str, now: datetime, meanwhile: Callable[[], object] = tuple
+) -> list[int]:
     """Book `charges` in the caller's transaction; for each its ledger row, new or from before.
 
-    No two may be of one call. Takes the lock of the budget and holds it until the caller commits: call it late. Raises
-    what the database raises.
+    No two may be of one call. Takes the lock of the budget and holds it until the caller commits: call it late. `meanwhile`
+    is done while the server books, and uses no connection. Raises what the database raises.
     """
-    (ids,) = conn.execute(_SQL["book_calls"], {"calls": calls, "now": now}).fetchone() or (None,)
+    with conn.pipeline():
+        cursor = conn.execute(_SQL["book_calls"], {"calls": calls, "now": now})
+        meanwhile()
+        (ids,) = cursor.fetchone() or (None,)
     return ids or []
 
 
@@ -259,9 +264,7 @@ def _add_cost(
         fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))
 
 
-def _add_price(
-    fields: dict[str, object], report: Report, ours: Price | NoPrice
-) -> Decimal | None:
+def _add_price(fields: dict[str, object], report: Report, ours: Price | NoPrice) -> Decimal | None:
     """Our price, the number of who reported, and which of the two is booked; return that one."""
     booked = report.cost_usd
     if isinstance(ours, Price):

@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
-from cynic.domains.cost.pricing import Price
+from cynic.domains.cost.pricing import INPUT, OUTPUT, NoPrice, Price, Usage
 from cynic.flows import budget, budget_care, spending
 from cynic.flows import otlp_rows as rows
 from cynic.flows.prices import PriceSource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     import psycopg
 
-    from cynic.domains.cost.pricing import NoPrice, PriceBook
+    from cynic.domains.cost.pricing import PriceBook
     from cynic.domains.telemetry.otlp.calls import Call
     from cynic.domains.telemetry.otlp.merge import Plan
     from cynic.flows.spending import Report
@@ -43,7 +43,7 @@ class Book:
     def __init__(self) -> None:
         self._source = PriceSource()
         self._prices: PriceBook | None = None
-        self._found: dict[int, tuple[Report, Price | NoPrice]] = {}
+        self._found: dict[int, Price | NoPrice] = {}
         self._fresh: list[Call] = []
         self._charges = ""
 
@@ -57,9 +57,7 @@ class Book:
             raise RuntimeError("nobody looked at the prices")
         self._found = {}
         for call in (*made.new_calls.values(), *made.changed_calls.values()):
-            report = _report(call)
-            found = budget.price_of(report, self._prices, rows.time(call.ended_us))
-            self._found[id(call)] = report, found
+            found = self._found[id(call)] = _price(call, self._prices)
             call.cost_usd = found.usd if isinstance(found, Price) else None
         for call in made.new_calls.values():
             trace = made.traces.get(call.trace_id) if call.trace_id else None
@@ -71,21 +69,31 @@ class Book:
         # A call that changed and was never booked (from before there was a ledger) is booked now.
         changed = [call for call in made.changed_calls.values() if call.ledger_id is None]
         self._fresh = [*made.new_calls.values(), *changed]
-        self._charges = budget.charges([self._found[id(call)] for call in self._fresh])
+        reports = [(_report(call), self._found[id(call)]) for call in self._fresh]
+        self._charges = budget.charges(reports)
 
-    def enter(self, conn: psycopg.Connection, made: Plan, now: datetime) -> None:
-        """Book what is new, correct what changed, and put on each call its row of the ledger."""
+    def enter(
+        self,
+        conn: psycopg.Connection,
+        made: Plan,
+        now: datetime,
+        meanwhile: Callable[[], object],
+    ) -> None:
+        """Book what is new, correct what changed, and put on each call its row of the ledger.
+
+        `meanwhile` is done while the server books what is new, if anything is.
+        """
         former = [*made.gone_calls, *made.changed_calls.values()]
         due = {
-            call.ledger_id: self._found.get(id(call), (None, None))[1]
+            call.ledger_id: self._found.get(id(call))
             for call in former
             if call.ledger_id is not None
         }
-        entries = budget.charge(conn, self._charges, now) if self._fresh else []
+        entries = budget.charge(conn, self._charges, now, meanwhile) if self._fresh else []
         for call, ledger_id in zip(self._fresh, entries, strict=True):
             call.ledger_id = ledger_id
             if ledger_id in due:  # the span tells of another call now: its row stands for that one
-                due[ledger_id] = self._found[id(call)][1]
+                due[ledger_id] = self._found[id(call)]
         self._correct(conn, due, now)
 
     def _correct(
@@ -115,6 +123,18 @@ def _correct(conn: psycopg.Connection, ledger_id: int, price: Price | None, now:
     except budget_care.ImpossibleCorrectionError as error:
         # The period it was booked in is over: its ledger stays as it was.
         _LOG.warning("ledger row %d was not corrected: %s", ledger_id, error)
+
+
+def _price(call: Call, prices: PriceBook) -> Price | NoPrice:
+    """What `budget.price_of` says of the call's report, without making one."""
+    if not call.is_usage_told:
+        return NoPrice(spending.UNTOLD)
+    counts = spending.telemetry_usage(
+        call.tokens_cache_read, call.tokens_cache_write, call.tokens_reasoning
+    )
+    counts[INPUT], counts[OUTPUT] = call.tokens_input, call.tokens_output
+    at = rows.time(call.ended_us)
+    return prices.price(call.adapter, call.model, Usage(counts=counts), at)
 
 
 def _report(call: Call) -> Report:

@@ -167,13 +167,13 @@ def span_values(span: SpanRecord, version: int) -> dict[str, object]:
 
 
 def call_row(call: Call) -> tuple[object, ...]:
-    """A row for `copy_calls`."""
+    """A row for `copy_calls`, but for its last column, the row of the ledger."""
     return (
         call.adapter, call.model, call.tokens_input, call.tokens_output, call.duration_ms, call.ended_us,
         call.session_id, call.response_id, call.tokens_cache_read, call.tokens_cache_write, call.call_key,
         call.trace_id, call.span_id, call.operation, call.status, call.started_us, call.reported_by,
         call.tokens_reasoning, call.claimed_cost_usd, call.is_usage_told, call.is_input_exclusive,
-        call.cost_usd, call.ledger_id,
+        call.cost_usd,
     )  # fmt: skip
 
 

@@ -189,9 +189,11 @@ def _write(
     _write_traces(conn, made)
     _write_spans(conn, made, events, book)
     _write_tools(conn, made)
+    calls = _NewCalls(made)
     if book is not None:
-        book.enter(conn, made, now)
-    _write_calls(conn, made)
+        book.enter(conn, made, now, calls.begin)
+    _change_calls(conn, made)
+    calls.write(conn)
     if made.recount:
         conn.execute(_SQL["recount"], {"ids": sorted(made.recount)})
 
@@ -221,14 +223,34 @@ def _write_spans(
         copying.copy(conn, _SQL["copy_events"], rows.EVENTS, found)
 
 
-def _write_calls(conn: psycopg.Connection, made: Plan) -> None:
+class _NewCalls:
+    """Rows for calls, which can be made ready but for their row of the ledger."""
+
+    def __init__(self, made: Plan) -> None:
+        self._calls = list(made.new_calls.values())
+        self._begun: list[bytes] | None = None
+
+    def begin(self) -> None:
+        """Make ready what is known before the calls are booked."""
+        found = map(rows.call_row, self._calls)
+        kinds = rows.CALLS[:-1]
+        self._begun = list(copying.begun(kinds, found, columns=len(rows.CALLS)))
+
+    def write(self, conn: psycopg.Connection) -> None:
+        if not self._calls:
+            return
+        if self._begun is None:
+            self.begin()
+        entries = [call.ledger_id for call in self._calls]
+        data = copying.ended(self._begun or (), rows.CALLS[-1], entries)
+        copying.copy_encoded(conn, _SQL["copy_calls"], data)
+
+
+def _change_calls(conn: psycopg.Connection, made: Plan) -> None:
     if made.gone_calls:
         conn.execute(_SQL["drop_calls"], {"ids": [call.row_id for call in made.gone_calls]})
     for call in made.changed_calls.values():
         conn.execute(_SQL["update_call"], rows.call_values(call))
-    if made.new_calls:
-        found = map(rows.call_row, made.new_calls.values())
-        copying.copy(conn, _SQL["copy_calls"], rows.CALLS, found)
 
 
 def _write_tools(conn: psycopg.Connection, made: Plan) -> None:

@@ -29,6 +29,7 @@ USAGE_UNITS_MAX: Final = 32
 HOLD_SECONDS_DEFAULT: Final = 600
 HOLD_SECONDS_MAX: Final = 86_400
 ROUTERS: Final = ("llm", "kabbalistic", "unified")
+UNTOLD: Final = "the report does not tell what was used"
 COMPLEXITIES: Final = ("simple", "moderate", "complex")
 
 _TASK: Final = {"session_id", "task_id", "task_type", "router_type", "task_complexity"}
@@ -143,17 +144,12 @@ def telemetry_report(  # noqa: PLR0913  # one argument for each column of llm_us
     is_usage_told: bool,
 ) -> Report:
     """What is booked for a row of `llm_usage`: our price, with the claim beside it; a call that tells no usage has none."""
-    parts = {
-        "cache_read_tokens": tokens_cache_read,
-        "cache_write_tokens": tokens_cache_write,
-        "output_reasoning_tokens": tokens_reasoning,
-    }
     return Report(
         provider=adapter,
         model=model,
         tokens_input=tokens_input,
         tokens_output=tokens_output,
-        usage={unit: count for unit, count in parts.items() if count},
+        usage=telemetry_usage(tokens_cache_read, tokens_cache_write, tokens_reasoning),
         cost_usd=claimed_cost_usd,
         occurred_at=occurred_at,
         response_id=response_id,
@@ -161,8 +157,22 @@ def telemetry_report(  # noqa: PLR0913  # one argument for each column of llm_us
         span_id=span_id,
         task=Task(session_id=session_id),
         source="otlp",
-        unpriced_reason=None if is_usage_told else "the report does not tell what was used",
+        unpriced_reason=None if is_usage_told else UNTOLD,
     )
+
+
+def telemetry_usage(
+    cache_read: int | None, cache_write: int | None, reasoning: int | None
+) -> dict[str, int]:
+    """Counts beyond input and output, by unit of the price table; what was not told, or is 0, is none."""
+    usage: dict[str, int] = {}
+    if cache_read:
+        usage["cache_read_tokens"] = cache_read
+    if cache_write:
+        usage["cache_write_tokens"] = cache_write
+    if reasoning:
+        usage["output_reasoning_tokens"] = reasoning
+    return usage
 
 
 def reservation_id(given: UUID | str) -> UUID:
