@@ -134,6 +134,7 @@ class EntryAnswer(BaseModel):
     task_complexity: str | None
     corrects_id: int | None
     credit_usd: str
+    is_past: bool
     linked: bool
 
 

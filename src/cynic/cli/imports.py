@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from cynic.flows.ingest_transcripts import Report
+    from cynic.flows.otlp_money import Booked
 
 EXIT_FOUND_WRONG = 6
 FAULTS_SHOWN = 10
@@ -57,16 +58,19 @@ def claude_code(*, folder: Path | None, schema: str | None, as_json: bool) -> No
     """
     from cynic.base import clock
     from cynic.flows import ingest_transcripts, transcript_files
+    from cynic.flows.otlp_money import Book
 
     folder = (folder or Path("~/.claude/projects")).expanduser()
     if not folder.exists():  # before a database is started for nothing
         transcript_files.find(folder)
     with open_memory(schema) as memory, memory.writing() as conn, _shown() as bar:
         report = ingest_transcripts.import_claude_code(conn, folder, clock.now(), bar)
+        booked = Book().catch_up(conn, clock.now())
     if as_json:
-        emit(report.document())
+        emit(report.document() | {"booked": booked.document()})
     else:
         _show(report)
+        _show_booked(booked)
     if not report.clean:
         click.get_current_context().exit(EXIT_FOUND_WRONG)
 
@@ -87,7 +91,7 @@ def otlp(*, files: tuple[Path, ...], schema: str | None, as_json: bool) -> None:
     from cynic.flows.otlp_receiver import Receiver
 
     with open_memory(schema) as memory, _shown() as bar:
-        receiver = Receiver(memory.database, Book())
+        receiver = Receiver(memory.database, Book(is_history=True))
         receiver.start()
         try:
             report = otlp_files.import_files(receiver, files, bar)
@@ -153,6 +157,22 @@ def _shown() -> Generator[_Bar]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield _Bar(progress)
+
+
+def _show_booked(booked: Booked) -> None:
+    from cynic.flows.submission import plain
+
+    if not booked.calls:
+        return
+    line = (
+        f"{booked.calls} model calls booked: {booked.cost_usd.normalize():f} USD by the price list"
+    )
+    if booked.past_usd:
+        past = f"{booked.past_usd.normalize():f}"
+        line += f", {past} of them from before this period of the budget, which is not charged"
+    click.echo(line)
+    if booked.unpriced:
+        say(f"calls without a price, see `cynic budget unpriced`: {booked.unpriced}")
 
 
 def _show(report: Report) -> None:

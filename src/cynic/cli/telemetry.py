@@ -39,7 +39,9 @@ def retry(*, schema: str | None, as_json: bool) -> None:
 
     bar = FileProgress("trying")
     with open_memory(schema) as memory, memory.connection() as conn:
-        run = otlp_again.retry(conn, clock.now(), lambda done, total: bar(done, total, ""), Book())
+        run = otlp_again.retry(
+            conn, clock.now(), lambda done, total: bar(done, total, ""), Book(is_history=True)
+        )
         bar.close()
     remain = run.letters - run.stored
     if as_json:
@@ -76,7 +78,7 @@ def rederive(*, every: bool, schema: str | None, as_json: bool) -> None:
             clock.now(),
             every=every,
             progress=lambda done, total: bar(done, total, ""),
-            book=Book(),
+            book=Book(is_history=True),
         )
         bar.close()
     if as_json:

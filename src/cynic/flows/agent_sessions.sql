@@ -157,7 +157,8 @@ WITH given AS MATERIALIZED (
     ON CONFLICT (call_key) DO UPDATE
     SET model = excluded.model, tokens_input = excluded.tokens_input, tokens_output = excluded.tokens_output,
         latency_ms = excluded.latency_ms, created_at = excluded.created_at,
-        tokens_cache_read = excluded.tokens_cache_read, tokens_cache_write = excluded.tokens_cache_write
+        tokens_cache_read = excluded.tokens_cache_read, tokens_cache_write = excluded.tokens_cache_write,
+        ledger_id = NULL -- what it costs now is to be booked
     WHERE excluded.created_at >= u.created_at
       AND (u.created_at, u.model, u.tokens_input, u.tokens_output, u.latency_ms, u.tokens_cache_read, u.tokens_cache_write)
           IS DISTINCT FROM (excluded.created_at, excluded.model, excluded.tokens_input, excluded.tokens_output,

@@ -103,8 +103,11 @@ def transact(
     return answers
 
 
-def charges(reports: Iterable[tuple[Report, Price | NoPrice]]) -> str:
-    """Calls with our prices of them, ready for `charge`. A cost that was reported is a claim beside our price."""
+def charges(reports: Iterable[tuple[Report, Price | NoPrice]], *, is_history: bool = False) -> str:
+    """Calls with our prices of them, ready for `charge`. A cost that was reported is a claim beside our price.
+
+    Of `is_history` what was called before the period of the budget began is not charged to it.
+    """
     calls: list[dict[str, object]] = []
     for report, ours in reports:
         fields: dict[str, object] = {"place": len(calls)}
@@ -116,6 +119,8 @@ def charges(reports: Iterable[tuple[Report, Price | NoPrice]]) -> str:
             fields["unpriced_reason"] = ours.reason
         if report.cost_usd is not None:
             fields["claimed_cost_usd"] = str(report.cost_usd)
+        if is_history:
+            fields["is_history"] = True
         calls.append(fields)
     return _ENCODER.encode(calls)
 
@@ -389,4 +394,5 @@ def _entry(fields: Mapping[str, object], row: tuple[object, ...]) -> Entry:
         task_complexity=text("task_complexity"),
         corrects_id=None,
         credit_usd=Decimal(),
+        is_past=False,
     )

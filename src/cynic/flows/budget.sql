@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (SELECT x.* FROM ops_budget_reservations AS x WHERE x.reserva
 SELECT l.id, l.session_id, l.task_id, l.router_type, l.provider, l.model, l.tokens_input, l.tokens_output, l.cost_usd,
        l.source, l.unpriced_reason, l.our_cost_usd, l.claimed_cost_usd, l.price_source, l.price_version, l.budget_before, l.budget_after,
        l.budget_level, l.degraded, l.circuit_breaker_active, l.savings_usd, l.timestamp, l.response_id, l.trace_id, l.span_id,
-       l.task_type, l.task_complexity, l.corrects_id, l.credit_usd
+       l.task_type, l.task_complexity, l.corrects_id, l.credit_usd, l.is_past
 FROM unnest(%(ids)s::bigint[]) AS g (id)
 CROSS JOIN LATERAL (SELECT x.* FROM cost_ledger AS x WHERE x.id = g.id OFFSET 0) AS l;
 

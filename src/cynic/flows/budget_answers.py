@@ -103,6 +103,7 @@ class Entry:
     task_complexity: str | None
     corrects_id: int | None
     credit_usd: Decimal
+    is_past: bool
     linked: bool = False
 
     def document(self) -> dict[str, object]:

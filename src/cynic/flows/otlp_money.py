@@ -9,6 +9,7 @@ a correction, unless the row is the bill of somebody else; a call that turned ou
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
@@ -18,6 +19,7 @@ from cynic.domains.cost.pricing import INPUT, OUTPUT, NoPrice, Price, Usage
 from cynic.flows import budget, budget_care, spending
 from cynic.flows import otlp_rows as rows
 from cynic.flows.prices import PriceSource
+from cynic.flows.submission import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,16 +33,41 @@ if TYPE_CHECKING:
     from cynic.flows.spending import Report
 
 NOTHING: Final = Decimal()
+STORED_MAX: Final = 1000
+"""Stored calls that are booked in one transaction."""
 _LOG = logging.getLogger(__name__)
 _SQL: Final = cast(
     "Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("otlp_money.sql"))
 )
 
 
-class Book:
-    """Prices and books the calls of one database. Used by one writer at a time."""
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What was booked of calls that had been stored before; of `cost_usd` what the budget is not charged is `past_usd`."""
 
-    def __init__(self) -> None:
+    calls: int = 0
+    cost_usd: Decimal = NOTHING
+    past_usd: Decimal = NOTHING
+    unpriced: int = 0
+
+    def document(self) -> dict[str, object]:
+        """It as JSON values, money as text."""
+        return {
+            "calls": self.calls,
+            "cost_usd": plain(self.cost_usd),
+            "past_usd": plain(self.past_usd),
+            "unpriced": self.unpriced,
+        }
+
+
+class Book:
+    """Prices and books the calls of one database. Used by one writer at a time.
+
+    One that `is_history` does not charge the budget for what was called before its period began.
+    """
+
+    def __init__(self, *, is_history: bool = False) -> None:
+        self._is_history = is_history
         self._source = PriceSource()
         self._prices: PriceBook | None = None
         self._found: dict[int, Price | NoPrice] = {}
@@ -70,7 +97,7 @@ class Book:
         changed = [call for call in made.changed_calls.values() if call.ledger_id is None]
         self._fresh = [*made.new_calls.values(), *changed]
         reports = [(_report(call), self._found[id(call)]) for call in self._fresh]
-        self._charges = budget.charges(reports)
+        self._charges = budget.charges(reports, is_history=self._is_history)
 
     def enter(
         self,
@@ -96,6 +123,41 @@ class Book:
                 due[ledger_id] = self._found[id(call)]
         self._correct(conn, due, now)
 
+    def catch_up(self, conn: psycopg.Connection, now: datetime) -> Booked:
+        """Book all calls that are stored and not booked: those of transcripts, which tell of the past."""
+        total = Booked()
+        while (row := conn.execute(_SQL["any_unbooked"]).fetchone()) and row[0]:
+            self.look(conn, now)
+            with conn.transaction():
+                one = self._book_stored(conn, now)
+            if not one.calls:
+                break  # somebody is writing all of them; they come the next time
+            total = Booked(
+                total.calls + one.calls,
+                total.cost_usd + one.cost_usd,
+                total.past_usd + one.past_usd,
+                total.unpriced + one.unpriced,
+            )
+        return total
+
+    def _book_stored(self, conn: psycopg.Connection, now: datetime) -> Booked:
+        """Book some stored calls in the caller's transaction."""
+        conn.execute(_SQL["only_booker"])
+        found = conn.execute(_SQL["unbooked"], {"limit": STORED_MAX})
+        calls = [rows.read_call(row) for row in found]
+        if not calls or self._prices is None:
+            return Booked()
+        prices = [_price(call, self._prices) for call in calls]
+        costs = [found.usd if isinstance(found, Price) else None for found in prices]
+        reports = zip(map(_report, calls), prices, strict=True)
+        ids = budget.charge(conn, budget.charges(reports, is_history=True), now)
+        # One that was booked before has been told of again, and may cost something else now.
+        self._correct(conn, dict(zip(ids, prices, strict=True)), now)
+        given = {"ids": [call.row_id for call in calls], "costs": costs, "entries": ids}
+        conn.execute(_SQL["booked"], given)
+        charged, past = conn.execute(_SQL["sums"], {"ids": ids}).fetchone() or (NOTHING, NOTHING)
+        return Booked(len(calls), charged, past, costs.count(None))
+
     def _correct(
         self,
         conn: psycopg.Connection,
@@ -105,8 +167,10 @@ class Book:
         """Let rows of the ledger say what calls cost by now; None is no call at all."""
         if not due:
             return
+        costs = [found.usd if isinstance(found, Price) else None for found in due.values()]
         # What somebody else reported first is the bill, and stays.
-        for (ledger_id,) in conn.execute(_SQL["booked_here"], {"ids": list(due)}).fetchall():
+        given = {"ids": list(due), "costs": costs}
+        for (ledger_id,) in conn.execute(_SQL["otherwise"], given).fetchall():
             found = due[ledger_id]
             if found is None:
                 _correct(conn, ledger_id, None, now)
@@ -141,6 +205,8 @@ def _report(call: Call) -> Report:
     """What is booked for a call. An id that names several calls cannot tell which, so the span does."""
     own_id = call.call_key == f"{call.adapter} {call.response_id}"
     return spending.telemetry_report(
+        # A transcript does not know when a call began.
+        source="otlp" if call.started_us is not None else "transcript",
         adapter=call.adapter,
         model=call.model,
         tokens_input=call.tokens_input,

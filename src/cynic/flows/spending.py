@@ -83,7 +83,7 @@ class Report:
     span_id: str | None = None
     task: Task = field(default_factory=Task)
     source: str = "costs"
-    """Who reports: settle, costs or otlp. From otlp our price is booked and `cost_usd` kept beside it as a claim."""
+    """Who reports: settle or costs, whose `cost_usd` is the bill; otlp or transcript, where our price is booked and it is a claim."""
     unpriced_reason: str | None = None
     """Why this cannot be priced, where the reporter knows."""
 
@@ -128,6 +128,7 @@ def read_cost(document: object) -> Report:
 
 def telemetry_report(  # noqa: PLR0913  # one argument for each column of llm_usage that decides about money
     *,
+    source: str = "otlp",
     adapter: str,
     model: str,
     tokens_input: int,
@@ -156,7 +157,7 @@ def telemetry_report(  # noqa: PLR0913  # one argument for each column of llm_us
         trace_id=trace_id,
         span_id=span_id,
         task=Task(session_id=session_id),
-        source="otlp",
+        source=source,
         unpriced_reason=None if is_usage_told else UNTOLD,
     )
 

@@ -15,6 +15,7 @@ from cynic.flows import bell, budget, counters, learn
 from cynic.flows.edge import Edge, digest_key
 from cynic.flows.learning import governance
 from cynic.flows.learning.state import Keeper
+from cynic.flows.otlp_money import Book
 from cynic.flows.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Worker:
 
     def _rounds(self, conn: psycopg.Connection) -> None:
         edge = Edge(clock=clock.now, new_id=ids.new_uuid, digest_key=digest_key(conn))
-        keeper = Keeper()
+        keeper, book = Keeper(), Book(is_history=True)
         bell.listen(conn)
         governed = -GOVERNANCE_SECONDS
         tended = time.monotonic()
@@ -87,6 +88,7 @@ class Worker:
             learned = learn.tend(conn, edge, keeper)
             if time.monotonic() - tended >= BUDGET_SECONDS:
                 budget.tend(conn, clock.now())
+                book.catch_up(conn, clock.now())
                 tended = time.monotonic()
             if time.monotonic() - governed >= GOVERNANCE_SECONDS:
                 governance.tend(conn, edge)

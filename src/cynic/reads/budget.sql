@@ -26,7 +26,7 @@ SELECT (SELECT count(*) FROM ops_budget_reservations AS r WHERE r.state = 'refus
 SELECT l.provider, l.model, sum(l.cost_usd) - sum(l.credit_usd) AS cost_usd,
        count(*) FILTER (WHERE l.corrects_id IS NULL) AS calls, sum(l.tokens_input), sum(l.tokens_output)
 FROM cost_ledger AS l
-WHERE l.timestamp >= %(since)s::timestamptz
+WHERE l.timestamp >= %(since)s::timestamptz AND NOT l.is_past
 GROUP BY l.provider, l.model
 ORDER BY 3 DESC NULLS LAST, 4 DESC, 1, 2
 LIMIT %(limit)s::integer;
@@ -35,7 +35,7 @@ LIMIT %(limit)s::integer;
 -- Where the money of this period went: sessions, the dearest first.
 SELECT l.session_id, sum(l.cost_usd) - sum(l.credit_usd) AS cost_usd, count(*) FILTER (WHERE l.corrects_id IS NULL) AS calls
 FROM cost_ledger AS l
-WHERE l.timestamp >= %(since)s::timestamptz
+WHERE l.timestamp >= %(since)s::timestamptz AND NOT l.is_past
 GROUP BY l.session_id
 ORDER BY 2 DESC NULLS LAST, 3 DESC, 1
 LIMIT %(limit)s::integer;

@@ -23,14 +23,16 @@
 
 ALTER TABLE cost_ledger
     ADD COLUMN corrects_id bigint,
-    ADD COLUMN credit_usd numeric NOT NULL DEFAULT 0 CHECK (credit_usd >= 0 AND credit_usd < 'Infinity');
+    ADD COLUMN credit_usd numeric NOT NULL DEFAULT 0 CHECK (credit_usd >= 0 AND credit_usd < 'Infinity'),
+    ADD COLUMN is_past boolean NOT NULL DEFAULT false;
 CREATE INDEX idx_cost_ledger_corrects ON cost_ledger (corrects_id) WHERE corrects_id IS NOT NULL;
 CREATE INDEX idx_cost_ledger_unpriced ON cost_ledger (id) WHERE cost_usd IS NULL;
 -- The id of the response leads: it says more than the provider.
 DROP INDEX idx_cost_ledger_response;
 CREATE UNIQUE INDEX idx_cost_ledger_response ON cost_ledger (response_id, provider) WHERE response_id IS NOT NULL;
 COMMENT ON COLUMN cost_ledger.corrects_id IS 'the row that this one corrects; its cost or credit is then the difference';
-COMMENT ON COLUMN cost_ledger.credit_usd IS 'what a correction takes back: a cost itself is never negative';
+COMMENT ON COLUMN cost_ledger.credit_usd IS 'what a correction takes back, and the whole cost of a call of the past: a cost itself is never negative';
+COMMENT ON COLUMN cost_ledger.is_past IS 'brought in from a record of the past, and made before the period it was booked in began: its cost is given back at once';
 
 ALTER TABLE budget_alerts
     ADD COLUMN acknowledged_by varchar,
@@ -425,6 +427,7 @@ BEGIN
             v_entry.usage := coalesce(v_op.usage, '{}');
             v_entry.occurred_at := v_op.occurred_at;
             v_entry.corrects_id := v_op.corrects_id;
+            v_entry.is_past := false;
             v_entries := v_entries || v_entry;
             found_ledger := v_entry.id;
             v_ids[v_op.place + 1] := v_entry.id;
@@ -433,7 +436,7 @@ BEGIN
             booked_level := v_level;
             booked_degraded := v_entry.degraded;
             v_consumed := v_entry.budget_after;
-            v_spent := v_spent + coalesce(v_entry.cost_usd, 0);
+            v_spent := v_spent + greatest(coalesce(v_entry.cost_usd, 0) - v_entry.credit_usd, 0);
             v_saved := v_saved + v_entry.savings_usd;
             IF v_op.corrects_id IS NULL THEN
                 v_calls := v_calls + 1;
@@ -499,34 +502,40 @@ BEGIN
         FROM jsonb_to_recordset(p_calls) AS c (
             place integer, source varchar, provider varchar, model varchar, session_id varchar, tokens_input integer, tokens_output integer,
             usage jsonb, cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar, price_version varchar,
-            response_id varchar, trace_id varchar, span_id varchar, occurred_at timestamptz)
+            response_id varchar, trace_id varchar, span_id varchar, occurred_at timestamptz, is_history boolean)
     ), fresh AS MATERIALIZED (
         -- Numbers are taken in the order of the money.
-        SELECT g.*, nextval('cost_ledger_id_seq') AS id
+        SELECT g.*, nextval('cost_ledger_id_seq') AS id,
+               coalesce(g.is_history AND g.occurred_at < v_state.last_reset, false) AS is_past
         FROM (SELECT x.* FROM given AS x WHERE x.known IS NULL ORDER BY x.place) AS g
+    ), charged AS (
+        SELECT f.*, CASE WHEN f.is_past THEN 0 ELSE coalesce(f.cost_usd, 0) END AS charge FROM fresh AS f
     ), summed AS (
-        SELECT f.*, v_state.budget_consumed_usd + sum(coalesce(f.cost_usd, 0)) OVER (ORDER BY f.place ROWS UNBOUNDED PRECEDING) AS after
-        FROM fresh AS f
+        SELECT c.*, v_state.budget_consumed_usd + sum(c.charge) OVER (ORDER BY c.place ROWS UNBOUNDED PRECEDING) AS after FROM charged AS c
     ), levelled AS MATERIALIZED (
         SELECT s.*, budget_level_of(s.after, v_state.budget_limit_usd) AS level,
-               budget_level_of(s.after - coalesce(s.cost_usd, 0), v_state.budget_limit_usd) AS level_before
+               budget_level_of(s.after - s.charge, v_state.budget_limit_usd) AS level_before
         FROM summed AS s
     ), entered AS (
         INSERT INTO cost_ledger (id, session_id, provider, model, tokens_input, tokens_output, cost_usd, budget_before, budget_after,
                                  budget_level, degraded, circuit_breaker_active, savings_usd, timestamp, response_id, trace_id, span_id,
-                                 source, unpriced_reason, our_cost_usd, claimed_cost_usd, price_source, price_version, usage, occurred_at)
-        SELECT e.id, e.session_id, e.provider, e.model, e.tokens_input, e.tokens_output, e.cost_usd, e.after - coalesce(e.cost_usd, 0),
+                                 source, unpriced_reason, our_cost_usd, claimed_cost_usd, price_source, price_version, usage, occurred_at,
+                                 credit_usd, is_past)
+        SELECT e.id, e.session_id, e.provider, e.model, e.tokens_input, e.tokens_output, e.cost_usd, e.after - e.charge,
                e.after, e.level, false, e.level = 'exhausted', 0, v_now, e.response_id, e.trace_id, e.span_id, e.source,
                CASE WHEN e.cost_usd IS NULL THEN coalesce(e.unpriced_reason, 'nobody named a price') ELSE e.unpriced_reason END,
-               e.cost_usd, e.claimed_cost_usd, e.price_source, e.price_version, coalesce(e.usage, '{}'), e.occurred_at
+               e.cost_usd, e.claimed_cost_usd, e.price_source, e.price_version, coalesce(e.usage, '{}'), e.occurred_at,
+               CASE WHEN e.is_past THEN coalesce(e.cost_usd, 0) ELSE 0 END, e.is_past
         FROM levelled AS e
         ORDER BY e.place
     ), linked AS (
         INSERT INTO ops_cost_reports (ledger_id, source, claimed_cost_usd, our_cost_usd, reported_at)
         SELECT g.known, g.source, g.claimed_cost_usd, g.cost_usd, v_now FROM given AS g WHERE g.known IS NOT NULL ORDER BY g.place
     )
-    SELECT array_agg(coalesce(g.known, e.id) ORDER BY g.place) AS ids, coalesce(sum(e.cost_usd), 0) AS spent, count(e.id) AS calls,
-           count(*) FILTER (WHERE e.provider = 'anthropic') AS anthropic, count(*) FILTER (WHERE e.provider = 'ollama') AS ollama,
+    SELECT array_agg(coalesce(g.known, e.id) ORDER BY g.place) AS ids, coalesce(sum(e.charge), 0) AS spent,
+           count(e.id) FILTER (WHERE NOT e.is_past) AS calls,
+           count(*) FILTER (WHERE e.provider = 'anthropic' AND NOT e.is_past) AS anthropic,
+           count(*) FILTER (WHERE e.provider = 'ollama' AND NOT e.is_past) AS ollama,
            array_agg(e.after ORDER BY g.place) FILTER (WHERE e.level <> e.level_before AND e.level IN ('critical', 'exhausted')) AS crossed
     INTO STRICT v_done
     FROM given AS g LEFT JOIN levelled AS e ON e.place = g.place;
@@ -540,7 +549,7 @@ BEGIN
     RETURN v_done.ids;
 END;
 $$;
-COMMENT ON FUNCTION book_calls(jsonb, timestamptz) IS 'Books many calls that nobody reserved by our prices of them, in one step under the lock of the budget, as transact_budget books them one after the other. No two may be of one call. Returns their ledger rows by place: one that is booked already is linked.';
+COMMENT ON FUNCTION book_calls(jsonb, timestamptz) IS 'Books many calls that nobody reserved by our prices of them, in one step under the lock of the budget, as transact_budget books them one after the other. One that is_history and was made before the period began gets a row that charges nothing. No two may be of one call. Returns their ledger rows by place: one that is booked already is linked.';
 
 CREATE FUNCTION correct_cost(
     p_ledger_id bigint, p_cost numeric, p_reason text DEFAULT NULL, p_source varchar DEFAULT NULL, p_version varchar DEFAULT NULL,
@@ -551,6 +560,7 @@ DECLARE
     v_state budget_state%ROWTYPE;
     v_first cost_ledger%ROWTYPE;
     v_booked numeric;
+    v_credit numeric;
     v_entry bigint;
 BEGIN
     PERFORM require_money(p_cost);
@@ -561,11 +571,14 @@ BEGIN
     IF v_first.id IS NULL THEN
         RAISE EXCEPTION 'there is no ledger row %', p_ledger_id USING ERRCODE = 'no_data_found';
     END IF;
-    SELECT sum(l.cost_usd) - sum(l.credit_usd) INTO v_booked FROM cost_ledger AS l WHERE l.id = v_first.id OR l.corrects_id = v_first.id;
-    IF v_booked = p_cost THEN
+    SELECT sum(l.cost_usd) - CASE WHEN v_first.is_past THEN 0 ELSE sum(l.credit_usd) END INTO v_booked
+    FROM cost_ledger AS l WHERE l.id = v_first.id OR l.corrects_id = v_first.id;
+    -- A call of the past charges nothing, whatever it cost; that it cost less than was booked cannot be said of it.
+    IF v_booked = p_cost OR v_first.is_past AND v_booked > p_cost THEN
         RETURN NULL;
     END IF;
-    IF v_state.budget_consumed_usd + p_cost < v_booked THEN
+    v_credit := CASE WHEN v_first.is_past THEN p_cost - coalesce(v_booked, 0) ELSE greatest(coalesce(v_booked, 0) - p_cost, 0) END;
+    IF v_state.budget_consumed_usd + p_cost < v_booked AND NOT v_first.is_past THEN
         RAISE EXCEPTION 'that takes back % USD, and only % were consumed since the last reset', v_booked - p_cost, v_state.budget_consumed_usd
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
@@ -573,7 +586,7 @@ BEGIN
         'place', 0, 'kind', 'charge', 'source', 'correction', 'corrects_id', v_first.id, 'provider', v_first.provider,
         'model', v_first.model, 'session_id', v_first.session_id, 'task_id', v_first.task_id, 'router_type', v_first.router_type,
         'task_type', v_first.task_type, 'task_complexity', v_first.task_complexity, 'occurred_at', v_first.occurred_at,
-        'cost_usd', greatest(p_cost - coalesce(v_booked, 0), 0), 'credit_usd', greatest(coalesce(v_booked, 0) - p_cost, 0),
+        'cost_usd', greatest(p_cost - coalesce(v_booked, 0), 0), 'credit_usd', v_credit,
         'our_cost_usd', CASE WHEN p_source IS NOT NULL THEN p_cost END, 'price_source', p_source, 'price_version', p_version,
         'unpriced_reason', p_reason)), p_now) AS t;
     RETURN v_entry;
@@ -786,4 +799,4 @@ DROP INDEX idx_cost_ledger_unpriced;
 DROP INDEX idx_cost_ledger_response;
 CREATE UNIQUE INDEX idx_cost_ledger_response ON cost_ledger (provider, response_id) WHERE response_id IS NOT NULL;
 DROP INDEX idx_cost_ledger_corrects;
-ALTER TABLE cost_ledger DROP COLUMN credit_usd, DROP COLUMN corrects_id;
+ALTER TABLE cost_ledger DROP COLUMN is_past, DROP COLUMN credit_usd, DROP COLUMN corrects_id;

@@ -100,7 +100,7 @@ class CostLedgerRow:
     task_complexity: str | None
     """NULL when nobody said."""
     source: str | None
-    """Who reported the call that was booked: settle, costs, otlp or sql; or correction."""
+    """Who reported the call that was booked: settle, costs, otlp, transcript or sql; or correction."""
     unpriced_reason: str | None
     """Why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made."""
     our_cost_usd: Decimal | None
@@ -118,7 +118,9 @@ class CostLedgerRow:
     corrects_id: int | None
     """The row that this one corrects; its cost or credit is then the difference."""
     credit_usd: Decimal
-    """What a correction takes back: a cost itself is never negative."""
+    """What a correction takes back, and the whole cost of a call of the past: a cost itself is never negative."""
+    is_past: bool
+    """Brought in from a record of the past, and made before the period it was booked in began: its cost is given back at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ class LlmUsageRow:
     received_at: datetime | None
     """When it was stored here: retention counts from then, so that an import is kept; NULL counts from created_at."""
     ledger_id: int | None
-    """The row of cost_ledger in which the call was booked; NULL before there was a ledger, and for calls from transcripts and hooks."""
+    """The row of cost_ledger in which the call was booked; NULL until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
