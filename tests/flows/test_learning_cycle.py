@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -130,3 +130,42 @@ def test_a_loop_that_cannot_take_its_turn_leaves_the_others_alone(
     assert events[0] == ("dpo", "failed", "these data are no good")
     assert events[1][:2] == ("behavior", "failed")
     assert events[2] == ("sona", "update", None)
+
+
+ANSWERS_MANY = 10_000
+
+
+def _rows_read(plan: dict[str, Any]) -> float:
+    """Rows that the scans of a plan looked at, over all their loops."""
+    looked = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    own = looked * plan["Actual Loops"] if "Scan" in plan["Node Type"] else 0
+    return own + sum(_rows_read(part) for part in plan.get("Plans", ()))
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_cycle_reads_its_own_answers_though_statistics_know_of_none(
+    conn: psycopg.Connection, counted: bool
+) -> None:
+    conn.execute(
+        "INSERT INTO judgments (judgment_id, item_type, item_content, item_hash, q_score, confidence, verdict, axiom_scores)"
+        " SELECT 'j' || n, 'code', 'x', md5('x'), 50, 0.4, 'WAG', '{}' FROM generate_series(1, %s::integer) AS n",
+        [ANSWERS_MANY],
+    )
+    conn.execute(
+        "INSERT INTO feedback (id, judgment_id, outcome)"
+        " SELECT new_uuid(), 'j' || n, 'correct' FROM generate_series(1, %s::integer) AS n",
+        [ANSWERS_MANY],
+    )
+    conn.execute("RESET ROLE")
+    if counted:
+        conn.execute("RESET ROLE")
+        conn.execute("ANALYZE feedback, judgments")
+    conn.execute(
+        "UPDATE feedback AS f SET learned_as = substr(f.judgment_id, 2)::bigint, applied = true"
+    )
+    given = {"since": ANSWERS_MANY - 200, "until": ANSWERS_MANY}
+    for name in ("answered", "taken_back"):
+        explained = f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {cycle._SQL[name]}"
+        row = conn.execute(explained.encode(), given).fetchone()
+        assert row is not None
+        assert _rows_read(row[0][0]["Plan"]) < ANSWERS_MANY / 5, row

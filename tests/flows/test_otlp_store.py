@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cynic.db.connect import Database
-from cynic.domains.telemetry.otlp import aliases
+from cynic.domains.telemetry.otlp import aliases, merge
 from cynic.domains.telemetry.otlp.request import read
 from cynic.flows import otlp_again, otlp_store
 from cynic.flows.otlp_receiver import Receiver
@@ -300,6 +300,16 @@ def test_one_id_of_two_providers_or_of_two_moments_is_two_calls(conn: psycopg.Co
     put(conn, span(2, 1, None, chat() | same | {"gen_ai.provider.name": "anthropic"}))
     assert ask(conn, "SELECT count(*) FROM llm_usage") == 3
     assert ask(conn, "SELECT count(DISTINCT call_key) FROM llm_usage") == 3
+
+
+def test_an_id_that_many_calls_share_does_not_bring_them_all(conn: psycopg.Connection) -> None:
+    same = chat(5, 1, gen_ai__response__id="same")
+    put(conn, *(span(1, number, None, same) for number in range(1, 201)))
+    later = merge.latest(batch(body(span(1, 250, None, same))).spans)
+    # One for its key, and nobody for the time: the others were over long before.
+    assert len(otlp_store._state(conn, later, ()).calls) == 1
+    put(conn, span(1, 250, None, same))
+    assert ask(conn, "SELECT count(*), sum(tokens_input) FROM llm_usage") == [(201, 1005)]
 
 
 def test_a_failed_call_is_a_row_that_tells_no_tokens(conn: psycopg.Connection) -> None:

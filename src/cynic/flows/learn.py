@@ -163,7 +163,7 @@ def learn(
             return Pass()
         events = answers.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
         known = keeper.known(conn, events, counts)
-        changes, counts = _fold(known, events, counts, edge.clock())
+        changes, counts = _fold(conn, known, events, counts, edge.clock())
         state.save(conn, known, changes, edge.clock())
         counts = replace(counts, ripe=_ripe(known, changes, counts))
         done = Pass(
@@ -233,12 +233,14 @@ def fold_table(conn: psycopg.Connection, edge: Edge, *, wait: bool = False) -> b
 
 
 def _fold(
-    known: fold.Known, events: list[Event], counts: Counts, now: datetime
+    conn: psycopg.Connection, known: fold.Known, events: list[Event], counts: Counts, now: datetime
 ) -> tuple[Changes, Counts]:
-    """Fold a batch; what it changed, and the counts after it."""
+    """Fold a batch and write its journal; what it changed, and the counts after it."""
     changes = Changes()
-    for place, event in enumerate(events, counts.learned + 1):
-        fold.apply(known, changes, event, place)
+    with state.Journal(conn, now) as journal:
+        for place, event in enumerate(events, counts.learned + 1):
+            fold.apply(known, changes, event, place)
+            journal.send(changes)
     return changes, replace(
         counts,
         version=counts.version + 1,

@@ -6,10 +6,11 @@ by context or by kind is read when a batch first asks for it.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Final, LiteralString, Self, cast
 
 from cynic.db import sqlfile
 from cynic.db.copying import copy_rows
@@ -22,8 +23,10 @@ from cynic.flows.learning.q_learning import QLearning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import TracebackType
 
     import psycopg
+    from psycopg import Copy
 
     from cynic.flows.learning.answers import Event
     from cynic.flows.learning.fold import Changes
@@ -181,14 +184,13 @@ def _read_loops(conn: psycopg.Connection, known: Known, keys: set[tuple[str, str
 
 
 def save(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime) -> None:
-    """Write what the batch changed."""
+    """Write what the batch changed, its journal apart."""
     loops = [
         {"loop": loop, "state": state, "answers": answers, "weights": _weights(known, loop, state)}
         for (loop, state), answers in sorted(changes.touched.items())
     ]
     if loops:
         save_loops(conn, loops, now)
-    _save_values(conn, changes, now)
     if changes.log:
         log(conn, changes.log, now)
     if changes.episodes:
@@ -210,19 +212,51 @@ def save(conn: psycopg.Connection, known: Known, changes: Changes, now: datetime
         conn.execute(_SQL["count_tasks"], {"tasks": to_json(tasks)})
 
 
-def _save_values(conn: psycopg.Connection, changes: Changes, now: datetime) -> None:
-    """Write the journal; where values were given up, they are in the snapshot too, between the rows before and after."""
-    # One text for all rows: a moment is what COPY takes longest to write.
-    moment = now.isoformat()
-    journal = changes.journal
-    if changes.reset_at is not None:
-        copy_rows(conn, _SQL["journal"], ((*row, moment) for row in journal[: changes.reset_at]))
-        conn.execute(_SQL["start_anew"], {"now": now})
-        for statement in ("drop_gradients", "drop_locks", "unprotect_tasks"):
-            conn.execute(_SQL[statement])
-        journal = journal[changes.reset_at :]
-    if journal:
-        copy_rows(conn, _SQL["journal"], ((*row, moment) for row in journal))
+class Journal:
+    """The journal of a batch on its way: the server takes in the rows of one answer while the next is folded.
+
+    From the first row until it ends, the connection can do nothing else.
+    """
+
+    def __init__(self, conn: psycopg.Connection, now: datetime) -> None:
+        self._conn = conn
+        self._now = now
+        # One text for all rows: a moment is what COPY takes longest to write.
+        self._moment = now.isoformat()
+        self._stream: Copy | None = None
+        self._open = ExitStack()
+        self._sent = 0
+
+    def __enter__(self) -> Self:
+        """Begin; nothing is sent yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Wait until the server has all rows; after an error none of them counts."""
+        self._open.__exit__(kind, error, trace)
+
+    def send(self, changes: Changes) -> None:
+        """Send what is new; where values were given up, they are in the snapshot too, between the rows before and after."""
+        rows = changes.journal
+        if self._sent == len(rows):
+            return
+        if self._stream is None:
+            cursor = self._open.enter_context(self._conn.cursor())
+            self._stream = self._open.enter_context(cursor.copy(_SQL["journal"]))
+        for place in range(self._sent, len(rows)):
+            self._stream.write_row((*rows[place], self._moment))
+        self._sent = len(rows)
+        if changes.reset_at == self._sent:
+            self._open.close()
+            self._stream = None
+            self._conn.execute(_SQL["start_anew"], {"now": self._now})
+            for statement in ("drop_gradients", "drop_locks", "unprotect_tasks"):
+                self._conn.execute(_SQL[statement])
 
 
 def save_loops(
