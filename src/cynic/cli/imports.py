@@ -164,12 +164,9 @@ def _show_booked(booked: Booked) -> None:
 
     if not booked.calls:
         return
-    line = (
-        f"{booked.calls} model calls booked: {booked.cost_usd.normalize():f} USD by the price list"
-    )
+    line = f"{booked.calls} model calls booked: {plain(booked.cost_usd)} USD by the price list"
     if booked.past_usd:
-        past = f"{booked.past_usd.normalize():f}"
-        line += f", {past} of them from before this period of the budget, which is not charged"
+        line += f", {plain(booked.past_usd)} of them from before this period of the budget, which is not charged"
     click.echo(line)
     if booked.unpriced:
         say(f"calls without a price, see `cynic budget unpriced`: {booked.unpriced}")
