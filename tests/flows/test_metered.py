@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from datetime import UTC, datetime
@@ -58,8 +59,16 @@ class StandIn(BaseHTTPRequestHandler):
             self._chat(body, number)
         elif self.path.endswith("/responses"):
             usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100, "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 64}}  # fmt: skip
-            answer = {"id": f"resp_{number}", "object": "response", "created_at": 1, "model": body["model"], "output": [], "usage": usage, "parallel_tool_calls": False, "tool_choice": "auto", "tools": []}  # fmt: skip
-            self._send(200, "application/json", json.dumps(answer))
+            answer: dict[str, Any] = {"id": f"resp_{number}", "status": "completed", "object": "response", "created_at": 1, "model": body["model"], "output": [], "usage": usage, "parallel_tool_calls": False, "tool_choice": "auto", "tools": []}  # fmt: skip
+            if body.get("stream"):
+                begun = answer | {"status": "in_progress", "usage": None}
+                events = [
+                    {"type": "response.created", "sequence_number": 0, "response": begun},
+                    {"type": "response.completed", "sequence_number": 1, "response": answer},
+                ]
+                self._events(events)
+            else:
+                self._send(200, "application/json", json.dumps(answer))
         elif self.path.endswith("/embeddings"):
             answer = {"object": "list", "model": body["model"], "data": [{"object": "embedding", "index": 0, "embedding": [0.0]}], "usage": {"prompt_tokens": 1000, "total_tokens": 1000}}  # fmt: skip
             self._send(200, "application/json", json.dumps(answer))
@@ -73,8 +82,9 @@ class StandIn(BaseHTTPRequestHandler):
             events = [
                 chunk
                 | {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}]},
-                chunk | {"choices": [], "usage": CHAT_USAGE},
             ]
+            if (body.get("stream_options") or {}).get("include_usage"):
+                events.append(chunk | {"choices": [], "usage": CHAT_USAGE})
             text = "".join(f"data: {json.dumps(one)}\n\n" for one in events) + "data: [DONE]\n\n"
             self._send(200, "text/event-stream", text)
             return
@@ -93,6 +103,9 @@ class StandIn(BaseHTTPRequestHandler):
             {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 50}},
             {"type": "message_stop"},
         ]  # fmt: skip
+        self._events(events)
+
+    def _events(self, events: list[dict[str, Any]]) -> None:
         text = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)
         self._send(200, "text/event-stream", text)
 
@@ -193,6 +206,87 @@ def test_streams_settle_when_they_end(memory: Memory, gpt: Any, claude: Any) -> 
     assert memory.budget()["held_usd"] == "0"
 
 
+def test_a_stream_is_asked_what_it_used_and_its_caller_sees_what_it_asked_for(
+    memory: Memory, gpt: Any, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    chunks = list(gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True))
+    assert [one.choices[0].delta.content for one in chunks] == ["hi"]
+    assert asked[0][1]["stream_options"] == {"include_usage": True}
+    left = {"include_usage": False}
+    list(
+        gpt.chat.completions.create(
+            model="gpt-4o-mini", messages=HELLO, stream=True, stream_options=left
+        )
+    )
+    assert asked[1][1]["stream_options"] == left, "who says otherwise has it so"
+    assert [row[4] for row in entries(memory)] == ["0.0001542", None]
+
+
+def test_the_libraries_own_streams_settle_when_they_are_left(
+    memory: Memory, gpt: Any, claude: Any
+) -> None:
+    with claude.messages.stream(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO) as stream:
+        assert memory.budget()["held_usd"] != "0"
+        assert "".join(stream.text_stream) == ""
+    with gpt.chat.completions.stream(model="gpt-4o-mini", messages=HELLO) as stream:
+        assert stream.get_final_completion().choices[0].message.content == "hi"
+    with gpt.responses.stream(model="gpt-4o-mini", input="hello") as stream:
+        assert [event.type for event in stream] == ["response.created", "response.completed"]
+    with gpt.responses.stream(model="gpt-4o-mini", input="hello") as stream:
+        assert stream.get_final_response().id == "resp_4"
+    assert [row[2:6] for row in entries(memory)] == [
+        (1300, 50, "0.0021", "msg_1"),
+        (1200, 85, "0.0001542", "chatcmpl-2"),
+        (1000, 100, "0.00021", "resp_3"),
+        (1000, 100, "0.00021", "resp_4"),
+    ]
+    assert memory.budget()["held_usd"] == "0"
+
+
+def test_clients_with_async_methods(memory: Memory, url: str) -> None:
+    async def work() -> None:
+        openai_client = openai.AsyncOpenAI(api_key="none", base_url=f"{url}/v1", max_retries=0)
+        anthropic_client = anthropic.AsyncAnthropic(api_key="none", base_url=url, max_retries=0)
+        async with memory.metered(openai_client) as gpt, memory.metered(anthropic_client) as claude:
+            answer = await gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+            assert answer.choices[0].message.content == "hi"
+            chunks = await gpt.chat.completions.create(
+                model="gpt-4o-mini", messages=HELLO, stream=True
+            )
+            assert [one.choices[0].delta.content async for one in chunks] == ["hi"]
+            async with claude.messages.stream(
+                model="claude-sonnet-4-5", max_tokens=9, messages=HELLO
+            ) as stream:
+                assert (await stream.get_final_message()).id == "msg_3"
+            async with gpt.chat.completions.stream(model="gpt-4o-mini", messages=HELLO) as stream:
+                assert "content.delta" in [event.type async for event in stream]
+            with pytest.raises(openai.BadRequestError):
+                await gpt.chat.completions.create(model="broken", messages=HELLO)
+            memory.set_budget("0.0000001")
+            with pytest.raises(BudgetRefusedError):
+                await gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+            with pytest.raises(BudgetRefusedError):
+                async with claude.messages.stream(
+                    model="claude-sonnet-4-5", max_tokens=9, messages=HELLO
+                ):
+                    pass
+
+    asyncio.run(work())
+    assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0001542", "0.0021", "0.0001542"]
+    assert memory.budget()["held_usd"] == "0"
+    agreed(memory)
+
+
+def test_no_way_around_the_meter(memory: Memory, gpt: Any, claude: Any) -> None:
+    gpt.with_options(timeout=5).chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+    gpt.chat.completions.parse(model="gpt-4o-mini", messages=HELLO)
+    claude.beta.messages.create(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO)
+    assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0001542", "0.0021"]
+    for place in (gpt.chat.completions, gpt, claude.messages):
+        with pytest.raises(metered.UnmeteredCallError, match="with_raw_response"):
+            _ = place.with_raw_response
+
+
 def test_a_stream_that_is_left_is_a_call_without_a_price(memory: Memory, gpt: Any) -> None:
     gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True).close()
     assert [row[4] for row in entries(memory)] == [None]
@@ -259,5 +353,3 @@ def test_an_estimate_is_no_less_than_what_a_call_with_its_bound_costs(memory: Me
 def test_what_cannot_be_metered_is_said_at_once(memory: Memory) -> None:
     with pytest.raises(metered.UnknownClientError):
         memory.metered(SimpleNamespace())
-    with pytest.raises(metered.UnknownClientError, match="async"):
-        memory.metered(openai.AsyncOpenAI(api_key="none"))

@@ -1,35 +1,52 @@
 """Clients of OpenAI and Anthropic that ask the budget before a call and settle after it.
 
 Neither library is imported: a client is known by what it has (`chat.completions`, `responses`, `embeddings`, or
-`messages`), so any client of the same shape will do. A refused call raises and is never made; a degraded one is made
-with the cheaper model, where that is one of the same provider. Streams settle when they end.
+`messages`), so any client of the same shape will do, with async methods or without. A refused call raises and is never
+made; a degraded one is made with the cheaper model, where that is one of the same provider. Streams settle when they
+end. A way to call that cannot be metered is refused; what costs nothing by tokens is what it was.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from cynic.base.errors import UsageError
 from cynic.domains.cost.pricing import INPUT, OUTPUT, Price, Usage
 from cynic.flows.desk import refuse
-from cynic.flows.spending import Ask, Report, Task, loads, money
+from cynic.flows.metered_streams import AsyncManager, AsyncStream, Manager, Stream
+from cynic.flows.metered_usage import Tally
+from cynic.flows.spending import Ask, Task, money
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from cynic.domains.cost.pricing import PriceBook
+    from cynic.flows.budget_answers import Reservation
     from cynic.flows.desk import Desk
 
-CALLS: Final[Mapping[str, frozenset[tuple[str, ...]]]] = {
-    "openai": frozenset(
-        {("chat", "completions", "create"), ("responses", "create"), ("embeddings", "create")}
-    ),
-    "anthropic": frozenset({("messages", "create")}),
+CHAT: Final = ("chat", "completions")
+CALLS: Final[Mapping[str, Mapping[tuple[str, ...], frozenset[str]]]] = {
+    "openai": {
+        CHAT: frozenset({"create", "parse", "stream"}),
+        ("beta", *CHAT): frozenset({"create", "parse", "stream"}),
+        ("responses",): frozenset({"create", "parse", "stream"}),
+        ("completions",): frozenset({"create"}),
+        ("embeddings",): frozenset({"create"}),
+    },
+    "anthropic": {
+        ("messages",): frozenset({"create", "parse", "stream"}),
+        ("beta", "messages"): frozenset({"create", "parse", "stream"}),
+    },
 }
+"""Where the calls are that are metered, and their names."""
+UNMETERED: Final = frozenset({"with_raw_response", "with_streaming_response", "tool_runner"})
+"""Other ways to make the same calls, whose answers cannot be read here."""
+COPIES: Final = frozenset({"with_options", "copy"})
 CHARACTERS_PER_TOKEN: Final = 3
 """Fewer than a token has in most languages, so that an estimate of the input is rather too high."""
 OUTPUT_TOKENS_DEFAULT: Final = 4096
@@ -41,6 +58,12 @@ class UnknownClientError(UsageError):
     """What was given is no client that can be metered."""
 
     code = "unknown-client"
+
+
+class UnmeteredCallError(UsageError):
+    """A way to call that cannot be metered."""
+
+    code = "unmetered-call"
 
 
 def meter(
@@ -59,12 +82,12 @@ def meter(
     kind = "openai" if hasattr(client, "chat") else "anthropic"
     if kind == "anthropic" and not hasattr(client, "messages"):
         raise UnknownClientError("this is neither an OpenAI nor an Anthropic client")
-    if type(client).__name__.startswith("Async"):
-        raise UnknownClientError(
-            "a client with async methods cannot be metered; give the other one"
-        )
     fixed = money(estimate_usd, "estimate_usd")
-    return _Node(client, (), _Meter(kind, provider or kind, desk, clock, fixed, task or Task()))
+    is_async = type(client).__name__.startswith("Async")
+    made = (_AsyncMeter if is_async else _Meter)(
+        kind, provider or kind, desk, clock, fixed, task or Task()
+    )
+    return _Node(client, (), made)
 
 
 class _Node:
@@ -77,13 +100,40 @@ class _Node:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
+        places = CALLS[self._meter.kind]
+        if self._path in places or not self._path:
+            if name in UNMETERED:
+                raise UnmeteredCallError(
+                    f"{name} cannot be metered",
+                    hint="call the client itself, and tell what it cost: memory.record_cost",
+                )
+            if name in places.get(self._path, ()):
+                call = self._meter.manager if name == "stream" else self._meter.call
+                return partial(call, value, self._path)
+        if not self._path and name in COPIES:
+            return partial(self._copied, value)
         path = (*self._path, name)
-        calls = CALLS[self._meter.kind]
-        if path in calls:
-            return partial(self._meter.call, value)
-        if any(call[: len(path)] == path for call in calls):
+        if any(place[: len(path)] == path for place in places):
             return _Node(value, path, self._meter)
         return value
+
+    def _copied(self, made: Callable[..., Any], *given: Any, **more: Any) -> _Node:
+        """A client with other options is metered too."""
+        return _Node(made(*given, **more), (), self._meter)
+
+    def __enter__(self) -> Any:
+        self._inner.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> Any:
+        return self._inner.__exit__(*error)
+
+    async def __aenter__(self) -> Any:
+        await self._inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> Any:
+        return await self._inner.__aexit__(*error)
 
 
 class _Meter:
@@ -99,47 +149,110 @@ class _Meter:
         task: Task,
     ) -> None:
         self.kind = kind
-        self._provider = provider
-        self._desk = desk
+        self.provider = provider
+        self.desk = desk
         self._clock = clock
         self._estimate_usd = estimate_usd
         self._task = task
 
-    def call(self, made: Callable[..., Any], **fields: Any) -> Any:
+    def call(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
         """Make one call within the budget; raises `BudgetRefusedError` instead of making it."""
-        model = str(fields.get("model"))
-        held = self._desk.reserve(
-            Ask(
-                estimated_usd=self._estimate(model, fields),
-                provider=self._provider,
-                model=model,
-                task=self._task,
-            )
-        )
-        if held.refused:
-            raise refuse(held)
-        if held.provider == self._provider:
-            model = held.model
-        tally = _Tally(self.kind)
-
-        def settle() -> None:
-            self._desk.settle(held.reservation_id, tally.report(self._provider, model))
-
+        held = self.hold(path, fields)
         try:
-            answer = made(**fields | {"model": model})
+            answer = made(**held.fields)
         except BaseException:
-            self._desk.release(held.reservation_id)
+            held.release()
             raise
         if fields.get("stream"):
-            return _Stream(answer, tally, settle)
-        tally.see(answer)
-        settle()
+            return Stream(answer, held)
+        held.see(answer)
+        held.settle()
         return answer
+
+    def manager(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
+        """What makes one call within the budget when it is entered."""
+        return Manager(lambda: self.hold(path, {**fields, "stream": True}, is_manager=True), made)
+
+    def hold(
+        self, path: tuple[str, ...], fields: Mapping[str, Any], *, is_manager: bool = False
+    ) -> _Held:
+        """Reserve for a call with these arguments."""
+        model = str(fields.get("model"))
+        ask = Ask(
+            estimated_usd=self._estimate(model, fields),
+            provider=self.provider,
+            model=model,
+            task=self._task,
+        )
+        made = self.desk.reserve(ask)
+        if made.refused:
+            raise refuse(made)
+        held = _Held(self, made, {**fields, "model": model})
+        # A stream of chat completions tells what it used only when it is asked to.
+        if fields.get("stream") and path[-2:] == CHAT and "stream_options" not in fields:
+            held.fields["stream_options"] = {"include_usage": True}
+            held.hides_usage = True
+        if is_manager:
+            del held.fields["stream"]
+        return held
 
     def _estimate(self, model: str, fields: Mapping[str, Any]) -> Decimal:
         if self._estimate_usd is not None:
             return self._estimate_usd
-        return estimate(self._desk.current_book(), self._provider, model, fields, self._clock())
+        return estimate(self.desk.current_book(), self.provider, model, fields, self._clock())
+
+
+class _AsyncMeter(_Meter):
+    """The same for a client with async methods; the budget is asked in a thread, so that nothing waits for it."""
+
+    async def call(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
+        """As of the other."""
+        held = await asyncio.to_thread(self.hold, path, fields)
+        try:
+            answer = await made(**held.fields)
+        except BaseException:
+            await asyncio.to_thread(held.release)
+            raise
+        if fields.get("stream"):
+            return AsyncStream(answer, held)
+        held.see(answer)
+        await asyncio.to_thread(held.settle)
+        return answer
+
+    def manager(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
+        """As of the other."""
+        return AsyncManager(
+            lambda: self.hold(path, {**fields, "stream": True}, is_manager=True), made
+        )
+
+
+class _Held:
+    """A hold for one call, and what the call used so far."""
+
+    def __init__(self, meter: _Meter, made: Reservation, fields: dict[str, Any]) -> None:
+        self._meter = meter
+        self._reservation_id = made.reservation_id
+        if made.provider == meter.provider:  # nobody else's model can be called here
+            fields["model"] = made.model
+        self.fields = fields
+        self.hides_usage = False
+        self._tally = Tally(meter.kind)
+        self._is_settled = False
+
+    def see(self, answer: Any) -> None:
+        """Take what an answer or an event says of its usage."""
+        self._tally.see(answer)
+
+    def settle(self) -> None:
+        """Book what was seen; again, nothing."""
+        if not self._is_settled:
+            self._is_settled = True
+            report = self._tally.report(self._meter.provider, self.fields["model"])
+            self._meter.desk.settle(self._reservation_id, report)
+
+    def release(self) -> None:
+        """Give the hold back."""
+        self._meter.desk.release(self._reservation_id)
 
 
 def estimate(
@@ -151,123 +264,3 @@ def estimate(
     counts = {INPUT: characters // CHARACTERS_PER_TOKEN + 1, OUTPUT: int(bound)}
     found = book.price(provider, model, Usage(counts=counts), now)
     return found.usd if isinstance(found, Price) else Decimal()
-
-
-class _Stream:
-    """A stream as the library gave it, that settles when it ends, is closed, or breaks off."""
-
-    def __init__(self, inner: Any, tally: _Tally, settle: Callable[[], None]) -> None:
-        self._inner = inner
-        self._tally = tally
-        self._settle: Callable[[], None] | None = settle
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def __iter__(self) -> Iterator[Any]:
-        try:
-            for event in self._inner:
-                self._tally.see(event)
-                yield event
-        finally:
-            self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the stream; what it used as far as it said so is booked."""
-        try:
-            self._inner.close()
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        settle, self._settle = self._settle, None
-        if settle is not None:
-            settle()
-
-
-class _Tally:
-    """What a call used, from its answer or from the events of its stream."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._usage: dict[str, Any] = {}
-        self._id: str | None = None
-        self._tier: str | None = None
-
-    def see(self, answer: Any) -> None:
-        """Take the id and the usage of an answer or an event, where it has them; later ones count."""
-        for part in (answer, getattr(answer, "message", None), getattr(answer, "response", None)):
-            if part is None:
-                continue
-            found = getattr(part, "id", None)
-            self._id = found if isinstance(found, str) else self._id
-            tier = getattr(part, "service_tier", None)
-            self._tier = tier if isinstance(tier, str) else self._tier
-            used = _plain(getattr(part, "usage", None))
-            self._usage |= {name: value for name, value in used.items() if value is not None}
-
-    def report(self, provider: str, model: str) -> Report:
-        """What is settled; without a usage it is a call without a price."""
-        used = self._usage
-        whole, out, parts = (_anthropic if self._kind == "anthropic" else _openai)(used)
-        tier = (
-            {}
-            if self._tier in {None, "default", "auto", "standard"}
-            else {"service_tier": self._tier}
-        )
-        return Report(
-            provider=provider,
-            model=model,
-            tokens_input=whole,
-            tokens_output=out,
-            usage={unit: count for unit, count in parts.items() if count},
-            request=cast("dict[str, str]", tier),
-            response_id=self._id,
-            source="settle",
-            unpriced_reason=None if used else "the answer did not say what it used",
-        )
-
-
-def _openai(used: Mapping[str, Any]) -> tuple[int, int, dict[str, int]]:
-    """Chat completions and embeddings say prompt and completion, responses say input and output."""
-    inside = _plain(used.get("prompt_tokens_details") or used.get("input_tokens_details"))
-    outside = _plain(used.get("completion_tokens_details") or used.get("output_tokens_details"))
-    parts = {
-        "cache_read_tokens": inside.get("cached_tokens") or 0,
-        "input_audio_tokens": inside.get("audio_tokens") or 0,
-        "output_reasoning_tokens": outside.get("reasoning_tokens") or 0,
-        "output_audio_tokens": outside.get("audio_tokens") or 0,
-    }
-    whole = used.get("prompt_tokens", used.get("input_tokens")) or 0
-    return whole, used.get("completion_tokens", used.get("output_tokens")) or 0, parts
-
-
-def _anthropic(used: Mapping[str, Any]) -> tuple[int, int, dict[str, int]]:
-    """Here cached tokens are not among the input tokens: they are added, as parts of the whole."""
-    read = used.get("cache_read_input_tokens") or 0
-    written = used.get("cache_creation_input_tokens") or 0
-    kept = _plain(used.get("cache_creation"))
-    parts = {
-        "cache_read_tokens": read,
-        "cache_write_tokens": written,
-        "cache_write_1h_tokens": kept.get("ephemeral_1h_input_tokens") or 0,
-        "web_searches": _plain(used.get("server_tool_use")).get("web_search_requests") or 0,
-    }
-    return (used.get("input_tokens") or 0) + read + written, used.get("output_tokens") or 0, parts
-
-
-def _plain(given: Any) -> dict[str, Any]:
-    """The fields of a model of either library, of a dict, or of any object that has some."""
-    if given is None:
-        return {}
-    if isinstance(given, dict):
-        return cast("dict[str, Any]", given)
-    if hasattr(given, "model_dump_json"):
-        return cast("dict[str, Any]", loads(given.model_dump_json()))
-    return cast("dict[str, Any]", vars(given))
