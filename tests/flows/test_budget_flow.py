@@ -50,7 +50,7 @@ def booked(memory: Memory, conn: psycopg.Connection, *reports: spending.Report) 
     """Book calls as telemetry does; the ids of their ledger rows."""
     now, book = datetime.now(UTC), memory.desk.book(conn)
     priced = [(one, budget.price_of(one, book, one.occurred_at or now)) for one in reports]
-    return budget.charge(conn, budget.charges(priced), now)
+    return budget.charge(conn, budget.charges(priced), now)[0]
 
 
 def shown(memory: Memory, *names: str) -> tuple[object, ...]:
@@ -208,6 +208,42 @@ class TestOneCallOneRow:
         spend(memory, "0.1")
         spend(memory, "0.1")
         assert agreed(memory)["entries"] == 6
+
+    def test_a_provider_is_one_however_it_is_spelled(self, memory: Memory) -> None:
+        first = spend(memory, "0.1", response_id="r", provider="ACME ")
+        again = spend(memory, "0.1", response_id="r", provider="acme")
+        assert (again.ledger_id, again.provider) == (first.ledger_id, "acme")
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            [{"response_id": "r"}, {"response_id": "r", "trace_id": "t", "span_id": "s"}, {"trace_id": "t", "span_id": "s"}],
+            [{"trace_id": "t", "span_id": "s"}, {"response_id": "r", "trace_id": "t", "span_id": "s"}, {"response_id": "r"}],
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("at_once", [False, True])
+    def test_a_report_links_the_keys_it_came_with(
+        self, memory: Memory, told: list[dict[str, str]], at_once: bool
+    ) -> None:
+        reports = [
+            spending.Report(
+                provider="acme", model="dear", tokens_input=1000, tokens_output=0, **keys
+            )
+            for keys in told
+        ]
+        given = [Operation(kind="charge", report=one) for one in reports]
+        with memory.connection() as conn:
+            book = memory.desk.book(conn)
+            for group in [given] if at_once else [[one] for one in given]:
+                budget.transact(conn, group, book, datetime.now(UTC))
+        assert agreed(memory)["entries"] == 1
+
+    def test_two_calls_within_one_span_are_two(self, memory: Memory) -> None:
+        spend(memory, "0.1", response_id="a", trace_id="t", span_id="s")
+        second = spend(memory, "0.2", response_id="b", trace_id="t", span_id="s")
+        assert not second.linked
+        assert spend(memory, "0.2", response_id="b", trace_id="t", span_id="s").linked
+        assert agreed(memory)["entries"] == 2
 
     def test_reports_of_one_call_in_one_statement(self, memory: Memory) -> None:
         def report(response: str | None, span: str | None) -> Operation:

@@ -17,7 +17,7 @@ import pytest
 
 import cynic
 from cynic.domains.telemetry.otlp.request import read
-from cynic.flows import otlp_store
+from cynic.flows import budget_care, otlp_store, prices
 from cynic.flows.otlp_money import Book
 from cynic.flows.otlp_store import Batch
 from otlp_spans import BEGAN_NS, SECOND_NS, body, chat, span, tool
@@ -140,6 +140,71 @@ def test_a_span_that_tells_of_another_call_later_keeps_its_row(conn: psycopg.Con
     assert one(conn, "SELECT response_id, cost_usd FROM llm_usage") == ("second", 3 * CALL)
     assert books_agree(conn) == 3 * CALL
     assert one(conn, "SELECT cost_usd FROM traces") == 3 * CALL
+
+
+AGENT: dict[str, Any] = {"gen_ai.operation.name": "invoke_agent"}
+
+
+def test_a_call_that_was_none_for_a_while_is_booked_again(conn: psycopg.Connection) -> None:
+    told = chat(100, 10, gen_ai__response__id="r")
+    put(conn, span(1, 1, None, told))
+    put(conn, span(1, 1, None, AGENT, end=BEGAN_NS + 9 * SECOND_NS))
+    assert books_agree(conn) == 0
+    put(conn, span(1, 1, None, told, end=BEGAN_NS + 99 * SECOND_NS))
+    assert books_agree(conn) == CALL
+
+
+def test_a_span_that_learns_its_response_id_late_is_the_call_that_was_settled(
+    conn: psycopg.Connection, fresh_database: str
+) -> None:
+    put(conn, span(1, 1, None, chat(0, 0)))
+    with cynic.connect(fresh_database) as memory:
+        bill = memory.record_cost(
+            provider="OpenAI", model="gpt-4o-mini", tokens_input=100, tokens_output=10, response_id="r"
+        )  # fmt: skip
+    told = chat(100, 10, gen_ai__response__id="r")
+    put(conn, span(1, 1, None, told, end=BEGAN_NS + 9 * SECOND_NS))
+    assert books_agree(conn) == CALL
+    assert one(conn, "SELECT ledger_id FROM llm_usage") == bill.ledger_id
+    put(conn, span(2, 1, None, told, end=BEGAN_NS + 9 * SECOND_NS))
+    assert books_agree(conn) == CALL
+
+
+def test_what_a_person_corrected_telemetry_leaves(conn: psycopg.Connection) -> None:
+    put(conn, span(1, 1, None, chat(100, 10)))
+    row = one(conn, "SELECT id FROM cost_ledger")
+    budget_care.correct(conn, row, Decimal(2), NOW, reason="the invoice says so")
+    put(conn, span(1, 1, None, chat(300, 30), end=BEGAN_NS + 9 * SECOND_NS))
+    assert books_agree(conn) == 2
+
+
+def test_a_late_report_gives_no_money_of_a_former_period_back(conn: psycopg.Connection) -> None:
+    put(conn, span(1, 1, None, chat(300, 30)))
+    budget_care.reset(conn, datetime.now(UTC))
+    put(conn, span(2, 1, None, chat(1000, 100)))
+    spent = one(conn, "SELECT budget_consumed_usd FROM budget_state")
+    put(conn, span(1, 1, None, chat(100, 10), end=BEGAN_NS + 9 * SECOND_NS))
+    assert one(conn, "SELECT budget_consumed_usd FROM budget_state") == spent == 10 * CALL
+
+
+def test_what_is_priced_later_shows_with_the_call_and_its_trace(
+    conn: psycopg.Connection, fresh_database: str
+) -> None:
+    unknown = chat(100, 10, gen_ai__request__model="acme-7b", gen_ai__provider__name="acme.local")
+    put(conn, span(1, 1, None, unknown), span(1, 2, 1, chat(100, 10)))
+    with cynic.connect(fresh_database) as memory, memory.writing() as mine:
+        prices.set_own(
+            *(mine, "acme.local", "acme-7b"),
+            {"input_tokens": Decimal(1), "output_tokens": Decimal(1)},
+            valid_from=None,
+            now=NOW,
+        )
+        book = prices.PriceSource().current(mine, NOW)
+        assert budget_care.reprice(mine, book, NOW).priced == 1
+    later = CALL + Decimal("0.00011")
+    assert books_agree(conn) == later
+    assert one(conn, "SELECT sum(cost_usd) FROM llm_usage") == later
+    assert one(conn, "SELECT cost_usd FROM traces") == later
 
 
 def test_two_instrumentations_of_one_call_are_one_row(conn: psycopg.Connection) -> None:

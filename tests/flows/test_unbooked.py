@@ -15,6 +15,7 @@ from cynic.domains.telemetry.agent_facts import Facts, ModelCall
 from cynic.domains.telemetry.otlp.request import read
 from cynic.flows import budget_care
 from cynic.flows.agent_sessions import store
+from cynic.flows.budget_care import ImpossibleCorrectionError
 from cynic.flows.otlp_money import Book, Booked
 from cynic.flows.otlp_store import Batch
 from cynic.flows.otlp_store import store as store_telemetry
@@ -123,7 +124,9 @@ def test_what_has_no_price_is_listed_and_priced_later_without_a_charge(
     budget_care.correct(conn, row, Decimal(3), NOW)
     assert books_agree(conn) == 0
     assert one(conn, "SELECT sum(cost_usd) FROM cost_ledger") == 3
-    assert budget_care.correct(conn, row, Decimal(2), NOW) is None
+    with pytest.raises(ImpossibleCorrectionError):
+        budget_care.correct(conn, row, Decimal(2), NOW)
+    assert one(conn, "SELECT count(*) FROM cost_ledger WHERE is_past") == 2
     assert one(conn, "SELECT sum(cost_usd), sum(credit_usd) FROM cost_ledger") == (3, 3)
 
 

@@ -127,8 +127,8 @@ def charges(reports: Iterable[tuple[Report, Price | NoPrice]], *, is_history: bo
 
 def charge(
     conn: psycopg.Connection, calls: str, now: datetime, meanwhile: Callable[[], object] = tuple
-) -> list[int]:
-    """Book `charges` in the caller's transaction; for each its ledger row, new or from before.
+) -> tuple[list[int], list[int]]:
+    """Book `charges` in the caller's transaction; for each its ledger row, and which of these are from before.
 
     No two may be of one call. Takes the lock of the budget and holds it until the caller commits: call it late. `meanwhile`
     is done while the server books, and uses no connection. Raises what the database raises.
@@ -136,8 +136,8 @@ def charge(
     with conn.pipeline():
         cursor = conn.execute(_SQL["book_calls"], {"calls": calls, "now": now})
         meanwhile()
-        (ids,) = cursor.fetchone() or (None,)
-    return ids or []
+        ids, linked = cursor.fetchone() or (None, None)
+    return ids or [], linked or []
 
 
 def tend(conn: psycopg.Connection, now: datetime) -> bool:
@@ -201,7 +201,7 @@ def _fields(
         fields |= {
             "estimated_usd": str(one.ask.estimated_usd),
             "holds_seconds": one.ask.holds_seconds,
-            "provider": one.ask.provider,
+            "provider": canonical(one.ask.provider),
             "model": one.ask.model,
         }
         _add_task(fields, one.ask.task)
@@ -213,6 +213,11 @@ def _fields(
         _add_report(fields, one.report)
         _add_cost(fields, one.report, book, hold, now)
     return fields
+
+
+def canonical(provider: str) -> str:
+    """A provider as the ledger spells it, so that one call that is told of in two spellings is one."""
+    return provider.lower().strip()
 
 
 def _add_task(fields: dict[str, object], task: Task | Hold) -> None:
@@ -228,7 +233,9 @@ def _add_report(fields: dict[str, object], report: Report) -> None:
         "tokens_input": report.tokens_input,
         "tokens_output": report.tokens_output,
     }
-    for name in ("provider", "model", "response_id", "trace_id", "span_id", "occurred_at"):
+    if report.provider is not None:
+        fields["provider"] = canonical(report.provider)
+    for name in ("model", "response_id", "trace_id", "span_id", "occurred_at"):
         if (value := getattr(report, name)) is not None:
             fields[name] = value
     _add_task(fields, report.task)
@@ -263,7 +270,7 @@ def _add_cost(
     if hold is None or not hold.degraded:
         return
     # Who called the dear model all the same has not been degraded.
-    fields["degraded"] = (provider, model) == (hold.provider, hold.model)
+    fields["degraded"] = (fields["provider"], model) == (hold.provider, hold.model)
     asked = _price(report, hold.asked_provider, hold.asked_model, book, at)
     if fields["degraded"] and booked is not None and isinstance(asked, Price):
         fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))

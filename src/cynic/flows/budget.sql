@@ -8,7 +8,7 @@ FROM transact_budget(%(operations)s::jsonb, %(now)s::timestamptz) AS t;
 
 -- name: book_calls
 -- Calls that nobody reserved, all in one step.
-SELECT book_calls(%(calls)s::jsonb, %(now)s::timestamptz);
+SELECT b.ids, b.linked FROM book_calls(%(calls)s::jsonb, %(now)s::timestamptz) AS b;
 
 -- name: needs_tending
 -- Whether time alone changed something: a hold is over, or money burned within the last day.
@@ -46,7 +46,20 @@ SELECT b.id FROM reset_budget(%(limit)s::numeric, %(by)s::varchar, %(next_reset)
 -- name: correct
 -- What a call truly cost, as a row that points at it; NULL when that is booked already.
 SELECT correct_cost(%(ledger_id)s::bigint, %(cost)s::numeric, %(reason)s::text, %(source)s::varchar, %(version)s::varchar,
-                    %(now)s::timestamptz);
+                    %(now)s::timestamptz, %(reporter)s::varchar);
+
+-- name: repriced
+-- What is shown of a call that has a price by now: with the call, and with its trace.
+WITH changed AS (
+    UPDATE llm_usage AS u SET cost_usd = %(cost)s::numeric
+    FROM cost_ledger AS l
+    WHERE l.id = %(ledger_id)s::bigint AND u.ledger_id = l.id
+      AND (u.response_id = l.response_id OR u.trace_id = l.trace_id)
+    RETURNING u.trace_id
+)
+UPDATE traces AS t SET cost_usd = coalesce(t.cost_usd, 0) + %(cost)s::numeric
+FROM changed AS c
+WHERE t.trace_id = c.trace_id;
 
 -- name: unpriced
 -- What still has no price, the oldest first: neither its own row nor a later one names a cost.

@@ -101,14 +101,19 @@ def correct(
     *,
     reason: str | None = None,
     price: Price | None = None,
+    reporter: str = "correction",
 ) -> Entry | None:
-    """Say what a booked call truly cost; the row that books the difference, None when that is booked already."""
+    """Say what a booked call truly cost; the row that books the difference, None when that is booked already.
+
+    What a person corrected (the reporter `correction`) telemetry does not correct again.
+    """
     given = {
         "ledger_id": ledger_id,
         "cost": cost_usd,
         "reason": reason,
         "source": None if price is None else price.source,
         "version": None if price is None else price.version,
+        "reporter": reporter,
         "now": now,
     }
     try:
@@ -134,7 +139,14 @@ def reprice(conn: psycopg.Connection, book: PriceBook, now: datetime) -> Reprice
             if not isinstance(found, Price):
                 left += 1
                 continue
-            correct(conn, ledger_id, found.usd, now, reason="priced later", price=found)
+            with conn.transaction():
+                correct(
+                    *(conn, ledger_id, found.usd, now),
+                    reason="priced later",
+                    price=found,
+                    reporter="reprice",
+                )
+                conn.execute(_SQL["repriced"], {"ledger_id": ledger_id, "cost": found.usd})
             priced += 1
             total += found.usd
         after = rows[-1][0]

@@ -116,12 +116,45 @@ class Book:
             for call in former
             if call.ledger_id is not None
         }
-        entries = budget.charge(conn, self._charges, now, meanwhile) if self._fresh else []
-        for call, ledger_id in zip(self._fresh, entries, strict=True):
-            call.ledger_id = ledger_id
-            if ledger_id in due:  # the span tells of another call now: its row stands for that one
-                due[ledger_id] = self._found[id(call)]
+        self._move(conn, made, due)
+        if self._fresh:
+            entries, linked = budget.charge(conn, self._charges, now, meanwhile)
+            for call, ledger_id in zip(self._fresh, entries, strict=True):
+                call.ledger_id = ledger_id
+                if ledger_id in linked:  # it may have been corrected to nothing meanwhile
+                    due[ledger_id] = self._found[id(call)]
         self._correct(conn, due, now)
+
+    def _move(
+        self,
+        conn: psycopg.Connection,
+        made: Plan,
+        due: dict[int, Price | NoPrice | None],
+    ) -> None:
+        """Let changed calls whose response id is booked elsewhere too have that row: theirs stands for no call.
+
+        A span may be booked before its response id is known, and whoever settled the call knew no span.
+        """
+        named = [
+            (call, call.ledger_id)
+            for call in made.changed_calls.values()
+            if call.ledger_id is not None and _own_response(call) is not None
+        ]
+        if not named:
+            return
+        given = {
+            "entries": [ledger_id for _, ledger_id in named],
+            "providers": [budget.canonical(call.adapter) for call, _ in named],
+            "responses": [call.response_id for call, _ in named],
+            "traces": [call.trace_id for call, _ in named],
+            "spans": [call.span_id for call, _ in named],
+        }
+        moved = dict(conn.execute(_SQL["elsewhere"], given).fetchall())
+        for call, former in named:
+            if former in moved:
+                due[former] = None
+                call.ledger_id = now_in = moved[former]
+                due[now_in] = self._found[id(call)]
 
     def catch_up(self, conn: psycopg.Connection, now: datetime) -> Booked:
         """Book all calls that are stored and not booked: those of transcripts, which tell of the past."""
@@ -150,7 +183,7 @@ class Book:
         prices = [_price(call, self._prices) for call in calls]
         costs = [found.usd if isinstance(found, Price) else None for found in prices]
         reports = zip(map(_report, calls), prices, strict=True)
-        ids = budget.charge(conn, budget.charges(reports, is_history=True), now)
+        ids, _ = budget.charge(conn, budget.charges(reports, is_history=True), now)
         # One that was booked before has been told of again, and may cost something else now.
         self._correct(conn, dict(zip(ids, prices, strict=True)), now)
         given = {"ids": [call.row_id for call in calls], "costs": costs, "entries": ids}
@@ -183,7 +216,9 @@ def _correct(conn: psycopg.Connection, ledger_id: int, price: Price | None, now:
     cost = NOTHING if price is None else price.usd
     try:
         with conn.transaction():
-            budget_care.correct(conn, ledger_id, cost, now, reason=reason, price=price)
+            budget_care.correct(
+                *(conn, ledger_id, cost, now), reason=reason, price=price, reporter="otlp"
+            )
     except budget_care.ImpossibleCorrectionError as error:
         # The period it was booked in is over: its ledger stays as it was.
         _LOG.warning("ledger row %d was not corrected: %s", ledger_id, error)
@@ -201,9 +236,13 @@ def _price(call: Call, prices: PriceBook) -> Price | NoPrice:
     return prices.price(call.adapter, call.model, Usage(counts=counts), at)
 
 
+def _own_response(call: Call) -> str | None:
+    """The call's response id; an id that names several calls cannot tell which, so the span does."""
+    return None if f" {call.response_id} " in call.call_key else call.response_id
+
+
 def _report(call: Call) -> Report:
-    """What is booked for a call. An id that names several calls cannot tell which, so the span does."""
-    own_id = call.call_key == f"{call.adapter} {call.response_id}"
+    """What is booked for a call."""
     return spending.telemetry_report(
         # A transcript does not know when a call began.
         source="otlp" if call.started_us is not None else "transcript",
@@ -216,7 +255,7 @@ def _report(call: Call) -> Report:
         tokens_reasoning=call.tokens_reasoning,
         claimed_cost_usd=call.claimed_cost_usd,
         occurred_at=rows.time(call.ended_us),
-        response_id=call.response_id if own_id else None,
+        response_id=_own_response(call),
         trace_id=call.trace_id,
         span_id=call.span_id,
         session_id=call.session_id,

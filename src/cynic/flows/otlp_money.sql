@@ -31,10 +31,29 @@ WHERE u.id = g.id;
 SELECT coalesce(sum(l.cost_usd), 0), coalesce(sum(l.credit_usd), 0) FROM cost_ledger AS l WHERE l.id = ANY (%(ids)s::bigint[]);
 
 -- name: otherwise
--- Which of some rows were booked with another cost, by our prices: a row with the bill of a caller is not ours to correct.
+-- Which of some rows were booked with another cost, by our prices: a row with the bill of a caller is not ours to correct,
+-- nor is one that a person corrected.
 SELECT l.id
 FROM unnest(%(ids)s::bigint[], %(costs)s::numeric[]) AS g (id, cost_usd)
 JOIN cost_ledger AS l ON l.id = g.id
-WHERE l.source IN ('otlp', 'transcript') AND (l.our_cost_usd IS DISTINCT FROM g.cost_usd OR l.id = ANY (ARRAY(
+WHERE l.source IN ('otlp', 'transcript')
+  AND NOT EXISTS (SELECT FROM cost_ledger AS c WHERE c.corrects_id = l.id AND c.source = 'correction')
+  AND (l.our_cost_usd IS DISTINCT FROM g.cost_usd OR l.id = ANY (ARRAY(
     SELECT c.corrects_id FROM cost_ledger AS c WHERE c.corrects_id = ANY (%(ids)s::bigint[]))))
 ORDER BY l.id;
+
+-- name: elsewhere
+-- Of rows of the ledger those whose call is booked in another row too, by its response id; its span is a key of that one now.
+WITH given AS (
+    SELECT g.*
+    FROM unnest(%(entries)s::bigint[], %(providers)s::text[], %(responses)s::text[], %(traces)s::text[], %(spans)s::text[])
+         AS g (ledger_id, provider, response_id, trace_id, span_id)
+), found AS (
+    SELECT g.*, l.id
+    FROM given AS g
+    JOIN cost_ledger AS l ON l.response_id = g.response_id AND (l.provider || '' = g.provider OR 'unknown' IN (l.provider, g.provider)) AND l.id <> g.ledger_id
+), told AS (
+    INSERT INTO ops_cost_reports (ledger_id, source, provider, response_id, trace_id, span_id)
+    SELECT f.id, 'otlp', f.provider, f.response_id, f.trace_id, f.span_id FROM found AS f
+)
+SELECT f.ledger_id, f.id FROM found AS f;

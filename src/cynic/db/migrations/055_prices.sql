@@ -81,7 +81,7 @@ ALTER TABLE cost_ledger
     ADD COLUMN usage jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN occurred_at timestamptz;
 COMMENT ON COLUMN cost_ledger.cost_usd IS 'what was booked; NULL where there is no price, with the reason beside it';
-COMMENT ON COLUMN cost_ledger.source IS 'who reported the call that was booked: settle, costs, otlp, transcript or sql; or correction';
+COMMENT ON COLUMN cost_ledger.source IS 'who reported the call that was booked: settle, costs, otlp, transcript or sql; of a correction: correction for a person, reprice, or otlp and transcript';
 COMMENT ON COLUMN cost_ledger.unpriced_reason IS 'why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made';
 COMMENT ON COLUMN cost_ledger.our_cost_usd IS 'by our price table; NULL where it has no price';
 COMMENT ON COLUMN cost_ledger.claimed_cost_usd IS 'what the client said it cost; NULL when it did not say';

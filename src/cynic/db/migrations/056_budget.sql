@@ -7,8 +7,9 @@
 -- reset lies strictly between the rows before and after it: consumed = the sum of the rows from `last_reset` on.
 -- `update_budget` and `reset_budget` go through the same lock.
 --
--- One call is one row: a report with the response id of a call, or its trace and span, that is booked already is linked
--- to that row in `ops_cost_reports`, with what it said, and books nothing. What was booked wrongly is corrected by a
+-- One call is one row: a report with the response id of a call that is booked already, of the same provider as far as it
+-- was told, is linked to that row in `ops_cost_reports`, with what it said and the keys it came with, and books nothing; so is one of the
+-- same trace and span, unless both have a response id: then they are two calls. What was booked wrongly is corrected by a
 -- row that points at it and carries the difference: as a cost, or as a credit where it was too much. Consumed is the sum
 -- of the costs less the credits.
 --
@@ -30,6 +31,10 @@ CREATE INDEX idx_cost_ledger_unpriced ON cost_ledger (id) WHERE cost_usd IS NULL
 -- The id of the response leads: it says more than the provider.
 DROP INDEX idx_cost_ledger_response;
 CREATE UNIQUE INDEX idx_cost_ledger_response ON cost_ledger (response_id, provider) WHERE response_id IS NOT NULL;
+-- Several calls with response ids of their own may have been made within one span.
+DROP INDEX idx_cost_ledger_span;
+CREATE INDEX idx_cost_ledger_span ON cost_ledger (trace_id, span_id) WHERE span_id IS NOT NULL;
+CREATE UNIQUE INDEX idx_cost_ledger_span_alone ON cost_ledger (trace_id, span_id) WHERE span_id IS NOT NULL AND response_id IS NULL;
 COMMENT ON COLUMN cost_ledger.corrects_id IS 'the row that this one corrects; its cost or credit is then the difference';
 COMMENT ON COLUMN cost_ledger.credit_usd IS 'what a correction takes back, and the whole cost of a call of the past: a cost itself is never negative';
 COMMENT ON COLUMN cost_ledger.is_past IS 'brought in from a record of the past, and made before the period it was booked in began: its cost is given back at once';
@@ -89,15 +94,22 @@ CREATE TABLE ops_cost_reports (
     linked boolean NOT NULL DEFAULT true,
     claimed_cost_usd numeric CHECK (claimed_cost_usd >= 0 AND claimed_cost_usd < 'Infinity'),
     our_cost_usd numeric CHECK (our_cost_usd >= 0 AND our_cost_usd < 'Infinity'),
+    provider varchar,
+    response_id varchar,
+    trace_id varchar,
+    span_id varchar,
     reported_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE INDEX idx_ops_cost_reports_ledger ON ops_cost_reports (ledger_id);
+CREATE INDEX idx_ops_cost_reports_response ON ops_cost_reports (response_id) WHERE response_id IS NOT NULL;
+CREATE INDEX idx_ops_cost_reports_span ON ops_cost_reports (trace_id, span_id) WHERE span_id IS NOT NULL;
 
 COMMENT ON TABLE ops_cost_reports IS 'cost: reports of calls that were booked already, and reports that came with a key of their own';
 COMMENT ON COLUMN ops_cost_reports.request_key IS 'the key that a client gave, so that the same request has one effect';
 COMMENT ON COLUMN ops_cost_reports.source IS 'who reported: settle, costs, otlp';
 COMMENT ON COLUMN ops_cost_reports.linked IS 'false for the report that was booked';
+COMMENT ON COLUMN ops_cost_reports.response_id IS 'the keys that a linked report came with: the next one may have no other';
 
 CREATE TABLE ops_budget_minutes (
     minute timestamptz PRIMARY KEY,
@@ -218,26 +230,37 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
         task_type varchar, task_complexity varchar, tokens_input integer, tokens_output integer, usage jsonb, cost_usd numeric,
         credit_usd numeric, our_cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar,
         price_version varchar, savings_usd numeric, degraded boolean, response_id varchar, trace_id varchar, span_id varchar,
-        occurred_at timestamptz, corrects_id bigint, held ops_budget_reservations, booked_id bigint, keyed_id bigint,
-        first_place integer, hold_place integer)
+        occurred_at timestamptz, corrects_id bigint, is_past boolean, held ops_budget_reservations, booked_id bigint,
+        keyed_id bigint, first_place integer, span_place integer, hold_place integer)
     LANGUAGE sql STABLE AS $$
     -- Looked up one by one behind their keys. The provider is no condition of an index here: that one has few values,
     -- and a plan that was made for an empty ledger would read all rows of one.
     SELECT o.place, o.kind, o.source, o.request_key, o.reservation_id, o.estimated_usd, o.holds_seconds,
-           coalesce(o.provider, r.provider), coalesce(o.model, r.model), coalesce(o.session_id, r.session_id),
+           c.provider, coalesce(o.model, r.model), coalesce(o.session_id, r.session_id),
            coalesce(o.task_id, r.task_id), coalesce(o.router_type, r.router_type), coalesce(o.task_type, r.task_type),
            coalesce(o.task_complexity, r.task_complexity), o.tokens_input, o.tokens_output, o.usage, o.cost_usd, o.credit_usd,
            o.our_cost_usd, o.claimed_cost_usd, o.unpriced_reason, o.price_source, o.price_version, o.savings_usd,
            coalesce(o.degraded, r.decision = 'degrade', false), o.response_id, o.trace_id, o.span_id, o.occurred_at, o.corrects_id,
-           r.whole,
+           coalesce(o.is_past, false), r.whole,
            coalesce(
-               (SELECT l.id FROM cost_ledger AS l WHERE l.response_id = o.response_id AND l.provider || '' = coalesce(o.provider, r.provider)),
-               (SELECT l.id FROM cost_ledger AS l WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id)),
+               (SELECT l.id FROM cost_ledger AS l
+                WHERE l.response_id = o.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))
+                ORDER BY l.id LIMIT 1),
+               (SELECT p.ledger_id FROM ops_cost_reports AS p
+                WHERE p.response_id = o.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))
+                ORDER BY p.id LIMIT 1),
+               (SELECT l.id FROM cost_ledger AS l
+                WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id AND (l.response_id IS NULL OR o.response_id IS NULL)
+                ORDER BY l.id LIMIT 1),
+               (SELECT p.ledger_id FROM ops_cost_reports AS p
+                WHERE p.trace_id = o.trace_id AND p.span_id = o.span_id AND (p.response_id IS NULL OR o.response_id IS NULL)
+                ORDER BY p.id LIMIT 1)),
            (SELECT p.ledger_id FROM ops_cost_reports AS p WHERE p.request_key = o.request_key),
            -- Of several reports of one call, or of one request, in the same batch: the first.
-           least(CASE WHEN o.response_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY coalesce(o.provider, r.provider), o.response_id) END,
-                 CASE WHEN o.span_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.trace_id, o.span_id) END,
+           least(CASE WHEN o.response_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY c.provider, o.response_id) END,
+                 CASE WHEN o.span_id IS NOT NULL AND o.response_id IS NULL THEN min(o.place) OVER (PARTITION BY o.trace_id, o.span_id) END,
                  CASE WHEN o.request_key IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.request_key) END),
+           CASE WHEN o.span_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.trace_id, o.span_id) END,
            CASE WHEN o.reservation_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY o.reservation_id) END
     FROM jsonb_to_recordset(p_operations) AS o (
         place integer, kind varchar, source varchar, request_key text, reservation_id uuid, estimated_usd numeric,
@@ -245,10 +268,11 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
         task_type varchar, task_complexity varchar, tokens_input integer, tokens_output integer, usage jsonb, cost_usd numeric,
         credit_usd numeric, our_cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar,
         price_version varchar, savings_usd numeric, degraded boolean, response_id varchar, trace_id varchar, span_id varchar,
-        occurred_at timestamptz, corrects_id bigint)
+        occurred_at timestamptz, corrects_id bigint, is_past boolean)
     LEFT JOIN LATERAL (
         SELECT x.*, x AS whole FROM ops_budget_reservations AS x WHERE x.reservation_id = o.reservation_id OFFSET 0
     ) AS r ON true
+    CROSS JOIN LATERAL (SELECT lower(btrim(coalesce(o.provider, r.provider)))::varchar AS provider) AS c
     ORDER BY o.place
 $$;
 COMMENT ON FUNCTION read_budget_operations(jsonb) IS 'Operations on the budget in their order, each with the reservation that it is about and the ledger row where its call is booked already.';
@@ -312,6 +336,7 @@ DECLARE
     v_report ops_cost_reports%ROWTYPE;
     v_ended ops_budget_reservations[] := '{}';
     v_ids bigint[] := '{}';
+    v_again boolean[] := '{}';
 BEGIN
     -- Whoever comes second waits here: what follows is done by one at a time.
     SELECT b.* INTO STRICT v_state FROM budget_state AS b WHERE b.id = 1 FOR UPDATE;
@@ -327,9 +352,12 @@ BEGIN
         outcome := 'done';
         v_hold := v_op.held;
         held_decision := NULL;
-        IF v_op.hold_place < v_op.place THEN
-            -- What the operation before it did to the reservation is not in v_op.held.
+        IF v_op.hold_place < v_op.place OR v_op.response_id IS NOT NULL AND v_op.span_place < v_op.place
+            OR coalesce(v_again[v_op.first_place + 1], false)
+        THEN
+            -- What the operation before it did to the reservation is not in v_op.held, nor is what it booked of the span.
             outcome := 'again';
+            v_again[v_op.place + 1] := true;
             RETURN NEXT;
             CONTINUE;
         END IF;
@@ -427,10 +455,9 @@ BEGIN
             v_entry.usage := coalesce(v_op.usage, '{}');
             v_entry.occurred_at := v_op.occurred_at;
             v_entry.corrects_id := v_op.corrects_id;
-            v_entry.is_past := false;
+            v_entry.is_past := v_op.is_past;
             v_entries := v_entries || v_entry;
             found_ledger := v_entry.id;
-            v_ids[v_op.place + 1] := v_entry.id;
             booked_before := v_consumed;
             booked_after := v_entry.budget_after;
             booked_level := v_level;
@@ -452,13 +479,21 @@ BEGIN
         ELSE
             outcome := 'linked';
         END IF;
+        v_ids[v_op.place + 1] := found_ledger;
         IF outcome = 'linked' OR outcome = 'done' AND v_op.request_key IS NOT NULL THEN
+            v_report := NULL;
             v_report.ledger_id := found_ledger;
             v_report.request_key := v_op.request_key;
             v_report.source := coalesce(v_op.source, v_op.kind);
             v_report.linked := outcome = 'linked';
             v_report.claimed_cost_usd := v_op.claimed_cost_usd;
             v_report.our_cost_usd := v_op.our_cost_usd;
+            IF v_report.linked THEN
+                v_report.provider := v_op.provider;
+                v_report.response_id := v_op.response_id;
+                v_report.trace_id := v_op.trace_id;
+                v_report.span_id := v_op.span_id;
+            END IF;
             v_reports := v_reports || v_report;
         END IF;
         IF v_op.kind = 'settle' AND outcome <> 'repeated' THEN
@@ -472,17 +507,19 @@ BEGIN
 
     INSERT INTO ops_budget_reservations SELECT h.* FROM unnest(v_holds) AS h;
     INSERT INTO cost_ledger SELECT e.* FROM unnest(v_entries) AS e ORDER BY e.id;
-    INSERT INTO ops_cost_reports (ledger_id, request_key, source, linked, claimed_cost_usd, our_cost_usd, reported_at)
-    SELECT e.ledger_id, e.request_key, e.source, e.linked, e.claimed_cost_usd, e.our_cost_usd, v_now FROM unnest(v_reports) AS e
+    INSERT INTO ops_cost_reports (ledger_id, request_key, source, linked, claimed_cost_usd, our_cost_usd, provider, response_id,
+                                  trace_id, span_id, reported_at)
+    SELECT e.ledger_id, e.request_key, e.source, e.linked, e.claimed_cost_usd, e.our_cost_usd, e.provider, e.response_id,
+           e.trace_id, e.span_id, v_now FROM unnest(v_reports) AS e
     ON CONFLICT (request_key) DO NOTHING;
     UPDATE ops_budget_reservations AS r SET state = e.state, ledger_id = e.ledger_id, ended_at = v_now
     FROM unnest(v_ended) AS e WHERE r.reservation_id = e.reservation_id;
     PERFORM settle_budget_state(v_state, v_consumed, v_held, v_spent, v_saved, v_calls, v_anthropic, v_ollama, v_now);
 END;
 $$;
-COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge. Answers each by its place, a number from 0 on: done, repeated, linked or unknown, with its reservation and ledger row; again, undone, when another one of the same reservation stands before it.';
+COMMENT ON FUNCTION transact_budget(jsonb, timestamptz) IS 'Does operations on the budget one after the other under its lock, in one statement: reserve, settle, release, charge. Answers each by its place, a number from 0 on: done, repeated, linked or unknown, with its reservation and ledger row; again, undone, when another one of the same reservation or span stands before it.';
 
-CREATE FUNCTION book_calls(p_calls jsonb, p_now timestamptz DEFAULT NULL) RETURNS bigint[]
+CREATE FUNCTION book_calls(p_calls jsonb, p_now timestamptz DEFAULT NULL, OUT ids bigint[], OUT linked bigint[])
     LANGUAGE plpgsql
     -- As in transact_budget.
     SET enable_seqscan = off
@@ -496,9 +533,20 @@ BEGIN
     SELECT b.* INTO STRICT v_state FROM budget_state AS b WHERE b.id = 1 FOR UPDATE;
     v_now := greatest(coalesce(p_now, clock_timestamp()), v_state.last_updated);
     WITH given AS MATERIALIZED (
+        -- As in read_budget_operations.
         SELECT c.*, coalesce(
-                   (SELECT l.id FROM cost_ledger AS l WHERE l.response_id = c.response_id AND l.provider || '' = c.provider),
-                   (SELECT l.id FROM cost_ledger AS l WHERE l.trace_id = c.trace_id AND l.span_id = c.span_id)) AS known
+                   (SELECT l.id FROM cost_ledger AS l
+                    WHERE l.response_id = c.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))
+                    ORDER BY l.id LIMIT 1),
+                   (SELECT p.ledger_id FROM ops_cost_reports AS p
+                    WHERE p.response_id = c.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))
+                    ORDER BY p.id LIMIT 1),
+                   (SELECT l.id FROM cost_ledger AS l
+                    WHERE l.trace_id = c.trace_id AND l.span_id = c.span_id AND (l.response_id IS NULL OR c.response_id IS NULL)
+                    ORDER BY l.id LIMIT 1),
+                   (SELECT p.ledger_id FROM ops_cost_reports AS p
+                    WHERE p.trace_id = c.trace_id AND p.span_id = c.span_id AND (p.response_id IS NULL OR c.response_id IS NULL)
+                    ORDER BY p.id LIMIT 1)) AS known
         FROM jsonb_to_recordset(p_calls) AS c (
             place integer, source varchar, provider varchar, model varchar, session_id varchar, tokens_input integer, tokens_output integer,
             usage jsonb, cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar, price_version varchar,
@@ -529,10 +577,12 @@ BEGIN
         FROM levelled AS e
         ORDER BY e.place
     ), linked AS (
-        INSERT INTO ops_cost_reports (ledger_id, source, claimed_cost_usd, our_cost_usd, reported_at)
-        SELECT g.known, g.source, g.claimed_cost_usd, g.cost_usd, v_now FROM given AS g WHERE g.known IS NOT NULL ORDER BY g.place
+        INSERT INTO ops_cost_reports (ledger_id, source, claimed_cost_usd, our_cost_usd, provider, response_id, trace_id, span_id, reported_at)
+        SELECT g.known, g.source, g.claimed_cost_usd, g.cost_usd, g.provider, g.response_id, g.trace_id, g.span_id, v_now
+        FROM given AS g WHERE g.known IS NOT NULL ORDER BY g.place
     )
-    SELECT array_agg(coalesce(g.known, e.id) ORDER BY g.place) AS ids, coalesce(sum(e.charge), 0) AS spent,
+    SELECT array_agg(coalesce(g.known, e.id) ORDER BY g.place) AS ids,
+           array_agg(g.known ORDER BY g.place) FILTER (WHERE g.known IS NOT NULL) AS linked, coalesce(sum(e.charge), 0) AS spent,
            count(e.id) FILTER (WHERE NOT e.is_past) AS calls,
            count(*) FILTER (WHERE e.provider = 'anthropic' AND NOT e.is_past) AS anthropic,
            count(*) FILTER (WHERE e.provider = 'ollama' AND NOT e.is_past) AS ollama,
@@ -546,20 +596,22 @@ BEGIN
     END LOOP;
     PERFORM settle_budget_state(v_state, v_state.budget_consumed_usd + v_done.spent, v_state.budget_held_usd - expire_reservations(v_now),
                                 v_done.spent, 0, v_done.calls::integer, v_done.anthropic::integer, v_done.ollama::integer, v_now);
-    RETURN v_done.ids;
+    ids := v_done.ids;
+    linked := v_done.linked;
 END;
 $$;
-COMMENT ON FUNCTION book_calls(jsonb, timestamptz) IS 'Books many calls that nobody reserved by our prices of them, in one step under the lock of the budget, as transact_budget books them one after the other. One that is_history and was made before the period began gets a row that charges nothing. No two may be of one call. Returns their ledger rows by place: one that is booked already is linked.';
+COMMENT ON FUNCTION book_calls(jsonb, timestamptz) IS 'Books many calls that nobody reserved by our prices of them, in one step under the lock of the budget, as transact_budget books them one after the other. One that is_history and was made before the period began gets a row that charges nothing. No two may be of one call. Returns their ledger rows by place, and those of them that were booked before.';
 
 CREATE FUNCTION correct_cost(
     p_ledger_id bigint, p_cost numeric, p_reason text DEFAULT NULL, p_source varchar DEFAULT NULL, p_version varchar DEFAULT NULL,
-    p_now timestamptz DEFAULT NULL
+    p_now timestamptz DEFAULT NULL, p_reporter varchar DEFAULT 'correction'
 ) RETURNS bigint
     LANGUAGE plpgsql AS $$
 DECLARE
     v_state budget_state%ROWTYPE;
     v_first cost_ledger%ROWTYPE;
     v_booked numeric;
+    v_lately numeric;
     v_credit numeric;
     v_entry bigint;
 BEGIN
@@ -571,19 +623,21 @@ BEGIN
     IF v_first.id IS NULL THEN
         RAISE EXCEPTION 'there is no ledger row %', p_ledger_id USING ERRCODE = 'no_data_found';
     END IF;
-    SELECT sum(l.cost_usd) - CASE WHEN v_first.is_past THEN 0 ELSE sum(l.credit_usd) END INTO v_booked
+    SELECT sum(l.cost_usd) - CASE WHEN v_first.is_past THEN 0 ELSE sum(l.credit_usd) END,
+           coalesce(sum(l.cost_usd - l.credit_usd) FILTER (WHERE l.timestamp >= v_state.last_reset), 0)
+    INTO v_booked, v_lately
     FROM cost_ledger AS l WHERE l.id = v_first.id OR l.corrects_id = v_first.id;
-    -- A call of the past charges nothing, whatever it cost; that it cost less than was booked cannot be said of it.
-    IF v_booked = p_cost OR v_first.is_past AND v_booked > p_cost THEN
+    IF v_booked = p_cost THEN
         RETURN NULL;
     END IF;
-    v_credit := CASE WHEN v_first.is_past THEN p_cost - coalesce(v_booked, 0) ELSE greatest(coalesce(v_booked, 0) - p_cost, 0) END;
-    IF v_state.budget_consumed_usd + p_cost < v_booked AND NOT v_first.is_past THEN
-        RAISE EXCEPTION 'that takes back % USD, and only % were consumed since the last reset', v_booked - p_cost, v_state.budget_consumed_usd
+    IF v_booked - p_cost > v_lately THEN
+        RAISE EXCEPTION 'that takes back % USD, and only % of this call were charged to this period', v_booked - p_cost, v_lately
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    -- A call of the past charges nothing, whatever it cost.
+    v_credit := CASE WHEN v_first.is_past THEN p_cost - coalesce(v_booked, 0) ELSE greatest(coalesce(v_booked, 0) - p_cost, 0) END;
     SELECT t.found_ledger INTO STRICT v_entry FROM transact_budget(jsonb_build_array(jsonb_build_object(
-        'place', 0, 'kind', 'charge', 'source', 'correction', 'corrects_id', v_first.id, 'provider', v_first.provider,
+        'place', 0, 'kind', 'charge', 'source', p_reporter, 'corrects_id', v_first.id, 'is_past', v_first.is_past, 'provider', v_first.provider,
         'model', v_first.model, 'session_id', v_first.session_id, 'task_id', v_first.task_id, 'router_type', v_first.router_type,
         'task_type', v_first.task_type, 'task_complexity', v_first.task_complexity, 'occurred_at', v_first.occurred_at,
         'cost_usd', greatest(p_cost - coalesce(v_booked, 0), 0), 'credit_usd', v_credit,
@@ -592,7 +646,7 @@ BEGIN
     RETURN v_entry;
 END;
 $$;
-COMMENT ON FUNCTION correct_cost(bigint, numeric, text, varchar, varchar, timestamptz) IS 'Says what a booked call truly cost: books the difference in a row that points at it, and returns its id; NULL when that is what is booked already.';
+COMMENT ON FUNCTION correct_cost(bigint, numeric, text, varchar, varchar, timestamptz, varchar) IS 'Says what a booked call truly cost: books the difference in a row that points at it, and returns its id; NULL when that is what is booked already. Refuses to take back more than was charged for the call in this period. p_reporter is the source of that row: correction for a person, whom nobody else corrects.';
 
 CREATE OR REPLACE FUNCTION update_budget(
     p_cost numeric, p_provider varchar DEFAULT 'unknown', p_model varchar DEFAULT 'unknown',
@@ -671,7 +725,8 @@ BEGIN
             v_state.last_reset, (SELECT max(l.id) FROM cost_ledger AS l), v_now, p_by);
     UPDATE budget_state AS b
     SET budget_limit_usd = v_limit, budget_consumed_usd = 0, burn_rate_usd_per_hour = NULL, estimated_runway_hours = NULL,
-        budget_held_usd = b.budget_held_usd - expire_reservations(v_now), velocity_alarm = false,
+        -- Money that went too fast a moment ago does so still: the alarm is not raised again for that.
+        budget_held_usd = b.budget_held_usd - expire_reservations(v_now),
         next_reset = CASE WHEN coalesce(p_next_reset, b.next_reset) > v_now THEN coalesce(p_next_reset, b.next_reset) END,
         total_calls = 0, calls_anthropic = 0, calls_ollama = 0, cost_saved_usd = 0, last_reset = v_now, last_updated = v_now
     WHERE b.id = 1;
@@ -798,5 +853,8 @@ ALTER TABLE budget_alerts DROP COLUMN acknowledged_at, DROP COLUMN acknowledged_
 DROP INDEX idx_cost_ledger_unpriced;
 DROP INDEX idx_cost_ledger_response;
 CREATE UNIQUE INDEX idx_cost_ledger_response ON cost_ledger (provider, response_id) WHERE response_id IS NOT NULL;
+DROP INDEX idx_cost_ledger_span_alone;
+DROP INDEX idx_cost_ledger_span;
+CREATE UNIQUE INDEX idx_cost_ledger_span ON cost_ledger (trace_id, span_id) WHERE span_id IS NOT NULL;
 DROP INDEX idx_cost_ledger_corrects;
 ALTER TABLE cost_ledger DROP COLUMN is_past, DROP COLUMN credit_usd, DROP COLUMN corrects_id;

@@ -100,7 +100,7 @@ class CostLedgerRow:
     task_complexity: str | None
     """NULL when nobody said."""
     source: str | None
-    """Who reported the call that was booked: settle, costs, otlp, transcript or sql; or correction."""
+    """Who reported the call that was booked: settle, costs, otlp, transcript or sql; of a correction: correction for a person, reprice, or otlp and transcript."""
     unpriced_reason: str | None
     """Why nothing could be booked; a later entry that points at this one prices it. In a correction: why it was made."""
     our_cost_usd: Decimal | None
@@ -204,6 +204,11 @@ class OpsCostReportsRow:
     """False for the report that was booked."""
     claimed_cost_usd: Decimal | None
     our_cost_usd: Decimal | None
+    provider: str | None
+    response_id: str | None
+    """The keys that a linked report came with: the next one may have no other."""
+    trace_id: str | None
+    span_id: str | None
     reported_at: datetime
 
 
