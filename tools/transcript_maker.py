@@ -141,7 +141,8 @@ class Maker:
             "stop_sequence": None,
             "usage": self.usage(out),
         }
-        return self.envelope("assistant", message=message, requestId=self.new_id("req"), **more)
+        request = f"req_{str(message['id']).removeprefix('msg_')}"
+        return self.envelope("assistant", **{"message": message, "requestId": request} | more)
 
     def tool(self, name: str = "Bash", **given: Any) -> dict[str, Any]:
         """A block that calls a tool."""

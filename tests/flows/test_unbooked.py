@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from cynic.domains.telemetry.agent_facts import Facts, ModelCall
+from cynic.domains.telemetry.claude_code import Reader
 from cynic.domains.telemetry.otlp.request import read
 from cynic.flows import budget_care
 from cynic.flows.agent_sessions import store
@@ -19,7 +20,8 @@ from cynic.flows.budget_care import ImpossibleCorrectionError
 from cynic.flows.otlp_money import Book, Booked
 from cynic.flows.otlp_store import Batch
 from cynic.flows.otlp_store import store as store_telemetry
-from otlp_spans import body, chat, span
+from otlp_spans import body, chat, event, log_body, span
+from transcript_maker import Maker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +115,39 @@ def test_a_call_that_telemetry_told_of_is_not_booked_again(conn: psycopg.Connect
     Book().catch_up(conn, NOW + 3 * DAY)
     assert one(conn, "SELECT count(*) FROM cost_ledger") == 1
     assert books_agree(conn) == CALL
+
+
+@pytest.mark.parametrize("telemetry_first", [True, False])
+def test_claude_code_that_is_seen_twice_is_counted_and_booked_once(
+    conn: psycopg.Connection, telemetry_first: bool
+) -> None:
+    values: dict[str, object] = {
+        "model": MODEL, "input_tokens": 4, "output_tokens": 50, "cache_read_tokens": 20_000, "cache_creation_tokens": 1200,
+        "cost_usd": 0.25, "duration_ms": 800, "session.id": "s", "request_id": "req_1",
+    }  # fmt: skip
+    events = list(
+        read("logs", "protobuf", log_body(event("claude_code.api_request", values))).events
+    )
+    facts = Facts()
+    reader = Reader(facts, "s")
+    reader.take(Maker(1).says({"type": "text", "text": "hi"}, response="msg_1", model=MODEL))
+
+    def from_telemetry() -> None:
+        store_telemetry(conn, Batch(events=events), NOW, Book())
+
+    def from_transcript() -> None:
+        with conn.transaction():
+            store(conn, facts, "claude-code", "test")
+        Book(is_history=True).catch_up(conn, NOW)
+
+    told_by = [from_telemetry, from_transcript]
+    for tell in told_by if telemetry_first else reversed(told_by):
+        tell()
+    assert one(conn, "SELECT count(*), sum(tokens_input), sum(tokens_output) FROM llm_usage") == (
+        *(1, 21_204, 50),
+    )
+    assert one(conn, "SELECT count(*) FROM cost_ledger WHERE corrects_id IS NULL") == 1
+    books_agree(conn)
 
 
 def test_what_has_no_price_is_listed_and_priced_later_without_a_charge(

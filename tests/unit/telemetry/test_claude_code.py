@@ -62,7 +62,7 @@ def test_a_turn_with_a_tool(maker: Maker) -> None:
 def test_of_a_response_the_last_record_counts(maker: Maker) -> None:
     records = [maker.says(text("a"), response="msg_1", out=out) for out in (1, 40, 7)]
     (model,) = read(*records).models.values()
-    assert (model.response_id, model.tokens_output) == ("msg_1", 7)
+    assert (model.response_id, model.tokens_output) == ("req_1", 7)
     assert (model.tokens_input, model.cache_read, model.cache_write) == (21_204, 20_000, 1200)
     assert model.latency_ms is None
 

@@ -286,9 +286,10 @@ def _model_call(
     tokens_input = fresh + (written or 0) + (read or 0)
     if tokens_input > INTEGER_MAX:
         raise RefusedRecordError(f"its tokens add up to {tokens_input}")
+    # The id of the request first: it is what Claude Code's own telemetry names a call by.
     response_id = (
-        identifier(message.get("id"))
-        or identifier(record.get("requestId"))
+        identifier(record.get("requestId"))
+        or identifier(message.get("id"))
         or identifier(record.get("uuid"))
     )
     if response_id is None:
