@@ -522,6 +522,11 @@ class TestAlerts:
             for minute in range(76, 90):
                 spend_at(minute)
             assert alarms() == 2, "a new crossing"
+            conn.execute(
+                "SELECT reset_budget(NULL, NULL, NULL, %s)", [FUTURE + timedelta(minutes=90)]
+            )
+            spend_at(91)
+            assert alarms() == 2, "the same hurry, whatever period it is in"
 
     def test_a_budget_that_lasts_until_its_reset_raises_none(self, fresh_database: str) -> None:
         with psycopg.connect(fresh_database, autocommit=True) as conn:

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from psycopg import Error
+from psycopg import DataError, Error, IntegrityError
 
 from cynic.base import clock, ids
 from cynic.base.errors import CynicError
@@ -88,7 +88,7 @@ class Worker:
             learned = learn.tend(conn, edge, keeper)
             if time.monotonic() - tended >= BUDGET_SECONDS:
                 budget.tend(conn, clock.now())
-                book.catch_up(conn, clock.now())
+                _catch_up(conn, book)
                 tended = time.monotonic()
             if time.monotonic() - governed >= GOVERNANCE_SECONDS:
                 governance.tend(conn, edge)
@@ -98,3 +98,11 @@ class Worker:
                 bell.wait(conn, POLL_SECONDS)
             else:
                 self._stop.wait(REST_SECONDS)
+
+
+def _catch_up(conn: psycopg.Connection, book: Book) -> None:
+    """Book what waits; what cannot be booked keeps nothing else from its turn."""
+    try:
+        book.catch_up(conn, clock.now())
+    except (CynicError, DataError, IntegrityError):
+        _LOG.warning("stored calls could not be booked", exc_info=True)
