@@ -233,7 +233,7 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
         occurred_at timestamptz, corrects_id bigint, is_past boolean, held ops_budget_reservations, booked_id bigint,
         keyed_id bigint, first_place integer, span_place integer, hold_place integer)
     LANGUAGE sql STABLE AS $$
-    -- Looked up one by one behind their keys. The provider is no condition of an index here: that one has few values,
+    -- Looked up one by one behind their keys; + 0 keeps the least from being sought in the order of the ids. The provider is no condition of an index here: that one has few values,
     -- and a plan that was made for an empty ledger would read all rows of one.
     SELECT o.place, o.kind, o.source, o.request_key, o.reservation_id, o.estimated_usd, o.holds_seconds,
            c.provider, coalesce(o.model, r.model), coalesce(o.session_id, r.session_id),
@@ -243,18 +243,14 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
            coalesce(o.degraded, r.decision = 'degrade', false), o.response_id, o.trace_id, o.span_id, o.occurred_at, o.corrects_id,
            coalesce(o.is_past, false), r.whole,
            coalesce(
-               (SELECT l.id FROM cost_ledger AS l
-                WHERE l.response_id = o.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))
-                ORDER BY l.id LIMIT 1),
-               (SELECT p.ledger_id FROM ops_cost_reports AS p
-                WHERE p.response_id = o.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))
-                ORDER BY p.id LIMIT 1),
-               (SELECT l.id FROM cost_ledger AS l
-                WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id AND (l.response_id IS NULL OR o.response_id IS NULL)
-                ORDER BY l.id LIMIT 1),
-               (SELECT p.ledger_id FROM ops_cost_reports AS p
-                WHERE p.trace_id = o.trace_id AND p.span_id = o.span_id AND (p.response_id IS NULL OR o.response_id IS NULL)
-                ORDER BY p.id LIMIT 1)),
+               (SELECT min(l.id + 0) FROM cost_ledger AS l
+                WHERE l.response_id = o.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))),
+               (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
+                WHERE p.response_id = o.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))),
+               (SELECT min(l.id + 0) FROM cost_ledger AS l
+                WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id AND (l.response_id IS NULL OR o.response_id IS NULL)),
+               (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
+                WHERE p.trace_id = o.trace_id AND p.span_id = o.span_id AND (p.response_id IS NULL OR o.response_id IS NULL))),
            (SELECT p.ledger_id FROM ops_cost_reports AS p WHERE p.request_key = o.request_key),
            -- Of several reports of one call, or of one request, in the same batch: the first.
            least(CASE WHEN o.response_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY c.provider, o.response_id) END,
@@ -535,18 +531,14 @@ BEGIN
     WITH given AS MATERIALIZED (
         -- As in read_budget_operations.
         SELECT c.*, coalesce(
-                   (SELECT l.id FROM cost_ledger AS l
-                    WHERE l.response_id = c.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))
-                    ORDER BY l.id LIMIT 1),
-                   (SELECT p.ledger_id FROM ops_cost_reports AS p
-                    WHERE p.response_id = c.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))
-                    ORDER BY p.id LIMIT 1),
-                   (SELECT l.id FROM cost_ledger AS l
-                    WHERE l.trace_id = c.trace_id AND l.span_id = c.span_id AND (l.response_id IS NULL OR c.response_id IS NULL)
-                    ORDER BY l.id LIMIT 1),
-                   (SELECT p.ledger_id FROM ops_cost_reports AS p
-                    WHERE p.trace_id = c.trace_id AND p.span_id = c.span_id AND (p.response_id IS NULL OR c.response_id IS NULL)
-                    ORDER BY p.id LIMIT 1)) AS known
+                   (SELECT min(l.id + 0) FROM cost_ledger AS l
+                    WHERE l.response_id = c.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))),
+                   (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
+                    WHERE p.response_id = c.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))),
+                   (SELECT min(l.id + 0) FROM cost_ledger AS l
+                    WHERE l.trace_id = c.trace_id AND l.span_id = c.span_id AND (l.response_id IS NULL OR c.response_id IS NULL)),
+                   (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
+                    WHERE p.trace_id = c.trace_id AND p.span_id = c.span_id AND (p.response_id IS NULL OR c.response_id IS NULL))) AS known
         FROM jsonb_to_recordset(p_calls) AS c (
             place integer, source varchar, provider varchar, model varchar, session_id varchar, tokens_input integer, tokens_output integer,
             usage jsonb, cost_usd numeric, claimed_cost_usd numeric, unpriced_reason text, price_source varchar, price_version varchar,
