@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import ground, load
 from benchmarks.measure import Absent, Throughput, Value, pairs
 from benchmarks.over_http import service
-from cynic.flows import budget, spending
+from cynic.flows import budget, budget_fields, spending
 from cynic.memory import Memory
 from cynic.reads import budget as read
 
@@ -195,7 +195,7 @@ def _totals(database: Database) -> Iterator[Measured]:
                 some = reports[first : first + REPORTS_AT_ONCE]
                 with conn.transaction():
                     now = datetime.now(UTC)
-                    priced = [(one, budget.price_of(one, book, now)) for one in some]
+                    priced = [(one, budget_fields.price_of(one, book, now)) for one in some]
                     budget.charge(conn, budget.charges(priced), now)
             took = time.perf_counter() - started
         found = memory.budget()

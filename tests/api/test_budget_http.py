@@ -85,6 +85,39 @@ def test_a_key_makes_a_request_one(client: Client) -> None:
     assert (found["held_usd"], found["consumed_usd"]) == ("2", "0.5")
 
 
+def test_a_key_with_another_body_is_a_conflict(client: Client) -> None:
+    key = {"Idempotency-Key": "a"}
+    first = reserve(client, "1", **key).json()
+    other = reserve(client, "500", **key)
+    assert (other.status_code, other.json()["code"]) == (409, "request-differs")
+    client.post(f"{RESERVATIONS}/{first['reservation_id']}/release")
+    ended = reserve(client, "1", **key).json()
+    assert (ended["decision"], ended["state"]) == ("refuse", "released")
+    cost = {**CALL, "cost_usd": "0.5"}
+    assert client.post(COSTS, json=cost, headers=key).status_code == 201
+    other = client.post(COSTS, json=cost | {"cost_usd": "9"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "request-differs")
+    assert client.get(BUDGET).json()["consumed_usd"] == "0.5"
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+def test_a_key_has_a_length(client: Client, key: str) -> None:
+    headers = {"Idempotency-Key": key}
+    assert reserve(client, "1", **headers).status_code == 422
+    assert client.post(COSTS, json=CALL, headers=headers).status_code == 422
+
+
+def test_times_that_cannot_be_kept_change_nothing(client: Client) -> None:
+    before = client.get(BUDGET).json()
+    for time in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2020-01-01T00:00:00Z"):
+        body = {"limit_usd": "7", "next_reset": time}
+        for answer in (client.put(BUDGET, json=body), client.post(f"{BUDGET}/reset", json=body)):
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid-field")
+    assert client.get(BUDGET).json() == before
+    bad = CALL | {"occurred_at": "0001-01-01T00:00:00+14:00"}
+    assert client.post(COSTS, json=bad).status_code == 422
+
+
 def test_release_and_what_is_unknown(client: Client) -> None:
     held = reserve(client, "1").json()["reservation_id"]
     assert client.post(f"{RESERVATIONS}/{held}/release").json()["state"] == "released"

@@ -93,6 +93,15 @@ def test_a_wrong_cost_is_corrected(run: Cynic, fresh_database: str) -> None:
     assert json.loads(run("--json").out)["consumed_usd"] == "0.5"
 
 
+def test_what_is_not_among_the_top_is_one_line(run: Cynic, fresh_database: str) -> None:
+    for number in range(1, 8):
+        spend(fresh_database, f"0.0{number}", model=f"m{number}", session_id=f"s{number}")
+    shown = run().out
+    assert shown.count("0.03 USD       2 calls  (2 others)") == 2, shown
+    assert "acme/m3" in shown
+    assert "acme/m2" not in shown
+
+
 def test_cheaper_models_are_named(run: Cynic) -> None:
     assert run("cheaper", "acme/dear", "acme/cheap").out == "acme/dear -> acme/cheap\n"
     assert run("cheaper", "acme/dear").code == 2
@@ -105,6 +114,9 @@ def test_faults_have_their_exit_codes(run: Cynic) -> None:
     assert run("set", "--", "-1").code == 5
     assert run("set", "9", "--expect", "1").code == 4
     assert run("set").code == 2
+    assert run("set", "1_0").code == 5
+    assert run("set", "9", "--until", "2020-01-01").code == 5
+    assert run("cheaper", "acme/dear", "acme/dear").code == 5
 
 
 def test_the_list_of_the_package_fills_the_table(run: Cynic) -> None:

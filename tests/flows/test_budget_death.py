@@ -17,7 +17,7 @@ from conftest_budget import agreed, opened
 from mortal import Mortal, StoppedError
 
 from cynic.flows import budget, budget_care, prices, spending
-from cynic.flows.budget import Operation
+from cynic.flows.budget_fields import Operation
 
 if TYPE_CHECKING:
     from pathlib import Path

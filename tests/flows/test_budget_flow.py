@@ -15,12 +15,12 @@ from conftest_budget import agreed, opened
 
 from cynic.base.checks import InvalidFieldError
 from cynic.flows import budget, budget_care, spending
-from cynic.flows.budget import Operation
 from cynic.flows.budget_answers import (
     BudgetRefusedError,
     SettledReservationError,
     UnknownReservationError,
 )
+from cynic.flows.budget_fields import Operation, price_of
 from cynic.flows.prices import set_own
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def spend(memory: Memory, usd: str, **fields: Any) -> Any:
 def booked(memory: Memory, conn: psycopg.Connection, *reports: spending.Report) -> list[int]:
     """Book calls as telemetry does; the ids of their ledger rows."""
     now, book = datetime.now(UTC), memory.desk.book(conn)
-    priced = [(one, budget.price_of(one, book, one.occurred_at or now)) for one in reports]
+    priced = [(one, price_of(one, book, one.occurred_at or now)) for one in reports]
     return budget.charge(conn, budget.charges(priced), now)[0]
 
 

@@ -85,6 +85,14 @@ def test_what_has_no_price_is_listed_and_never_zero(conn: psycopg.Connection) ->
     assert one(conn, "SELECT cost_usd FROM traces") == CALL, "what is known of it"
 
 
+def test_a_count_that_cannot_be_read_is_not_priced_as_none(conn: psycopg.Connection) -> None:
+    told = {**chat(100, 10), "gen_ai.usage.input_tokens": float("nan")}
+    put(conn, span(1, 1, None, told))
+    query = "SELECT cost_usd, unpriced_reason FROM cost_ledger"
+    assert one(conn, query) == (None, "the report does not tell what was used")
+    assert books_agree(conn) == 0
+
+
 def test_a_later_report_books_the_difference(conn: psycopg.Connection) -> None:
     put(conn, span(1, 1, None, chat(100, 10)))
     put(conn, span(1, 1, None, chat(300, 30), end=BEGAN_NS + 9 * SECOND_NS))

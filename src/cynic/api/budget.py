@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cynic.memory import Memory
 
 ID_MAX = 2**63 - 1
-Key = Annotated[str | None, Header(max_length=255)]
+Key = Annotated[str | None, Header(min_length=1, max_length=255)]
 Rows = Annotated[int, Query(ge=1, le=budget.LIST_ROWS_MAX)]
 
 router = APIRouter(prefix="/api/v1", tags=["budget"])
@@ -55,11 +55,15 @@ async def reset(request: Request) -> JSONResponse:
 @router.post(
     "/budget/reservations",
     status_code=201,
-    responses={201: {"model": models.ReservationAnswer}, **problems(400, 413, 422, 503)},
+    responses={201: {"model": models.ReservationAnswer}, **problems(400, 409, 413, 422, 503)},
     openapi_extra=json_body(models.ReservationBody),
 )
 async def reserve(request: Request, idempotency_key: Key = None) -> JSONResponse:
-    """Ask to spend: allow, degrade (call the model that is named instead) or refuse. The hold ends by itself."""
+    """Ask to spend: allow, degrade (call the model that is named instead) or refuse. The hold ends by itself.
+
+    The same `Idempotency-Key` with the same body again gets the first answer while the hold lasts, and a refusal once
+    it has ended; with another body it is a conflict.
+    """
     body = await request.body()
     return await in_thread(_reserve, memory_of(request), body, idempotency_key, _caller(request))
 
@@ -91,11 +95,14 @@ async def release(request: Request, reservation_id: str) -> JSONResponse:
 @router.post(
     "/costs",
     status_code=201,
-    responses={201: {"model": models.EntryAnswer}, **problems(400, 413, 422, 503)},
+    responses={201: {"model": models.EntryAnswer}, **problems(400, 409, 413, 422, 503)},
     openapi_extra=json_body(models.CostBody),
 )
 async def charge(request: Request, idempotency_key: Key = None) -> JSONResponse:
-    """Book a call that was not reserved; one that is booked already is linked to its row, not booked again."""
+    """Book a call that was not reserved; one that is booked already is linked to its row, not booked again.
+
+    The same `Idempotency-Key` with the same body again gets the first answer; with another body it is a conflict.
+    """
     body = await request.body()
     return await in_thread(_charge, memory_of(request), body, idempotency_key, _caller(request))
 

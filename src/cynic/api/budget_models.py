@@ -90,7 +90,11 @@ class CostBody(_UsedBody):
 
 
 class ReservationAnswer(BaseModel):
-    """What was decided; call `provider` and `model`, which are cheaper ones when degraded."""
+    """What was decided; call `provider` and `model`, which are cheaper ones when degraded.
+
+    Spend only while `state` is held: what was allowed and has been settled, released or has expired is not allowed any
+    more.
+    """
 
     reservation_id: str
     decision: Literal["allow", "degrade", "refuse"]
@@ -180,6 +184,24 @@ class SessionCost(BaseModel):
     calls: int
 
 
+class OtherModels(BaseModel):
+    """What the models below the top ones cost in this period together."""
+
+    count: int
+    cost_usd: str | None
+    calls: int
+    tokens_input: int
+    tokens_output: int
+
+
+class OtherSessions(BaseModel):
+    """What the sessions below the top ones cost in this period together."""
+
+    count: int
+    cost_usd: str | None
+    calls: int
+
+
 class Refusal(BaseModel):
     """A request that was refused, and why."""
 
@@ -198,7 +220,9 @@ class BudgetShown(BudgetState):
     unpriced: int
     alerts_unseen: int
     top_models: list[ModelCost]
+    other_models: OtherModels | None
     top_sessions: list[SessionCost]
+    other_sessions: OtherSessions | None
     last_refusals: list[Refusal]
 
 

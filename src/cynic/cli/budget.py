@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cynic.base import clock
+from cynic.base.exact import EXACT
 from cynic.cli.budget_text import show
 from cynic.cli.context import emit, json_option, open_memory, say, schema_option
 from cynic.cli.main import LazyGroup
@@ -152,7 +153,7 @@ def correct(
         click.echo("that is what is booked already")
     else:
         click.echo(
-            f"ledger row {entry.ledger_id}: {(entry.cost_usd or Decimal()) - entry.credit_usd:f} USD"
+            f"ledger row {entry.ledger_id}: {EXACT.subtract(entry.cost_usd or Decimal(), entry.credit_usd):f} USD"
         )
 
 

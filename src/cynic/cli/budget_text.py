@@ -45,8 +45,8 @@ def show(found: Mapping[str, Any]) -> None:
             _pair("runway", span(found["runway_hours"] * _SECONDS_PER_HOUR), "at that rate")
     if found["velocity_alarm"]:
         click.secho("  money goes too fast to last until the reset", fg="red")
-    _table("top models", found["top_models"])
-    _table("top sessions", found["top_sessions"])
+    _table("top models", found["top_models"], found["other_models"])
+    _table("top sessions", found["top_sessions"], found["other_sessions"])
     _stops(found)
 
 
@@ -64,8 +64,11 @@ def _pair(name: str, value: object, meaning: str) -> None:
     click.echo(f"  {name:<10} {value!s:>18} {meaning}")
 
 
-def _table(title: str, lines: Iterable[Mapping[str, Any]]) -> None:
-    rows = list(lines)
+def _table(
+    title: str, lines: Iterable[Mapping[str, Any]], others: Mapping[str, Any] | None
+) -> None:
+    """The lines and one for the rest, so that they add up to what was consumed."""
+    rows = [*lines, *([] if others is None else [others])]
     if rows:
         click.echo(title)
     for one in rows:
@@ -74,6 +77,8 @@ def _table(title: str, lines: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _name(one: Mapping[str, Any]) -> str:
+    if "count" in one:
+        return f"({one['count']} {'other' if one['count'] == 1 else 'others'})"
     if "model" in one:
         return f"{one['provider']}/{one['model']}"
     return str(one["session_id"] or "(no session)")

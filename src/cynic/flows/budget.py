@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import ChainMap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, LiteralString, cast
 
 from psycopg import DataError, IntegrityError
 
+from cynic.base.errors import CynicError
 from cynic.db import sqlfile
-from cynic.domains.cost.pricing import INPUT, OUTPUT, NoPrice, Price, Usage
+from cynic.domains.cost.pricing import NoPrice, Price
 from cynic.flows.budget_answers import (
     Entry,
     NotBookedError,
@@ -24,6 +25,8 @@ from cynic.flows.budget_answers import (
     SettledReservationError,
     UnknownReservationError,
 )
+from cynic.flows.budget_fields import Hold, Operation, add_report, operation_fields
+from cynic.flows.repeats import RequestDiffersError, differing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,46 +35,14 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from cynic.base.errors import CynicError
     from cynic.domains.cost.pricing import PriceBook
-    from cynic.flows.spending import Ask, Report, Task
+    from cynic.flows.spending import Report
 
 _ENCODER = json.JSONEncoder(default=str, check_circular=False, separators=(",", ":"))
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("budget.sql")))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One thing to do under the lock."""
-
-    kind: Literal["reserve", "settle", "release", "charge"]
-    reservation_id: UUID | None = None
-    ask: Ask | None = None
-    report: Report | None = None
-    request_key: str | None = None
-
-
 Done = Reservation | Entry
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Whom a reservation is for, and what for. This never changes."""
-
-    provider: str
-    model: str
-    asked_provider: str
-    asked_model: str
-    session_id: str | None
-    task_id: str | None
-    task_type: str | None
-    router_type: str | None
-    task_complexity: str | None
-
-    @property
-    def degraded(self) -> bool:
-        """Whether a cheaper model was named than the one that was asked for."""
-        return (self.provider, self.model) != (self.asked_provider, self.asked_model)
 
 
 def transact(
@@ -83,24 +54,55 @@ def transact(
 ) -> list[Done | CynicError]:
     """Do operations in one statement; one answer for each, in order. `known` spares asking for reservations.
 
-    Where the database refuses one of several, each is done by itself, so that a bad one keeps no other out; inside a
-    transaction of the caller's the refusal is raised instead.
+    One that cannot be made into fields, or that the database refuses, keeps no other out: it alone is answered with
+    why. Inside a transaction of the caller's a refusal of the database is the answer to all.
     """
-    holds = _holds(conn, operations, known or {})
-    given = [_fields(one, book, holds, now) for one in operations]
+    given, answers = _made(operations, book, _holds(conn, operations, known or {}), now)
+    chosen = [operations[place] for place in given]
     try:
-        rows = _send(conn, given, now)
+        rows = _send(conn, list(given.values()), now)
     except (DataError, IntegrityError) as error:
         if not conn.autocommit or len(operations) == 1:
-            return [NotBookedError(f"this cannot be booked: {error.diag.message_primary}")] * len(
-                operations
-            )
-        return [transact(conn, [one], book, now)[0] for one in operations]
-    answers = _answers(conn, operations, given, rows)
-    for index, row in enumerate(rows):
-        if row[1] == "again":  # another operation on the same reservation was in the group
-            answers[index] = transact(conn, [operations[index]], book, now, known)[0]
-    return answers
+            refused = NotBookedError(f"this cannot be booked: {error.diag.message_primary}")
+            return [refused] * len(operations)
+    else:
+        done = _answers(conn, chosen, list(given.values()), rows)
+        for index in differing(conn, chosen, list(given.values()), rows):
+            done[index] = RequestDiffersError("the key was used before, for another request")
+        for place, row, answer in zip(given, rows, done, strict=True):
+            if row[1] != "again":  # another operation on the same reservation was in the group
+                answers[place] = answer
+    return [
+        answers[place] if place in answers else transact(conn, [one], book, now, known)[0]
+        for place, one in enumerate(operations)
+    ]
+
+
+def _made(
+    operations: Sequence[Operation],
+    book: PriceBook,
+    holds: Mapping[UUID, Hold],
+    now: datetime,
+) -> tuple[dict[int, Mapping[str, object]], dict[int, Done | CynicError]]:
+    """The fields of what can be done at once, and why others cannot be done, by their places.
+
+    In neither are requests whose key stands earlier in the group: what becomes of that one is their answer too.
+    """
+    given: dict[int, Mapping[str, object]] = {}
+    failed: dict[int, Done | CynicError] = {}
+    keys: set[str] = set()
+    for place, one in enumerate(operations):
+        if one.request_key in keys:
+            continue
+        try:
+            given[place] = operation_fields(one, book, holds, now)
+        except CynicError as error:
+            failed[place] = error
+        except Exception as error:  # noqa: BLE001  # others who came at the same time must not pay for it
+            failed[place] = NotBookedError(f"this cannot be booked: {error}")
+        if one.request_key is not None:
+            keys.add(one.request_key)
+    return given, failed
 
 
 def charges(reports: Iterable[tuple[Report, Price | NoPrice]], *, is_history: bool = False) -> str:
@@ -111,7 +113,7 @@ def charges(reports: Iterable[tuple[Report, Price | NoPrice]], *, is_history: bo
     calls: list[dict[str, object]] = []
     for report, ours in reports:
         fields: dict[str, object] = {"place": len(calls)}
-        _add_report(fields, report)
+        add_report(fields, report)
         if isinstance(ours, Price):
             fields["cost_usd"] = str(ours.usd)
             fields["price_source"], fields["price_version"] = ours.source, ours.version
@@ -159,22 +161,6 @@ def _send(
     return conn.execute(_SQL["transact"], given_now).fetchall()
 
 
-def hold_of(ask: Ask, made: Reservation) -> Hold:
-    """What a settlement will ask about a reservation that was just made."""
-    task = ask.task
-    return Hold(
-        made.provider,
-        made.model,
-        ask.provider,
-        ask.model,
-        task.session_id,
-        task.task_id,
-        task.task_type,
-        task.router_type,
-        task.task_complexity,
-    )
-
-
 def _holds(
     conn: psycopg.Connection, operations: Sequence[Operation], known: Mapping[UUID, Hold]
 ) -> Mapping[UUID, Hold]:
@@ -187,121 +173,6 @@ def _holds(
         return known
     asked = {row[0]: Hold(*row[1:]) for row in conn.execute(_SQL["holds"], {"ids": ids})}
     return ChainMap(asked, cast("dict[UUID, Hold]", known))
-
-
-def _fields(
-    one: Operation, book: PriceBook, holds: Mapping[UUID, Hold], now: datetime
-) -> dict[str, object]:
-    fields: dict[str, object] = {"kind": one.kind}
-    if one.reservation_id is not None:
-        fields["reservation_id"] = str(one.reservation_id)
-    if one.request_key is not None:
-        fields["request_key"] = one.request_key
-    if one.ask is not None:
-        fields |= {
-            "estimated_usd": str(one.ask.estimated_usd),
-            "holds_seconds": one.ask.holds_seconds,
-            "provider": canonical(one.ask.provider),
-            "model": one.ask.model,
-        }
-        _add_task(fields, one.ask.task)
-    if one.report is not None:
-        hold = None if one.reservation_id is None else holds.get(one.reservation_id)
-        if hold is not None:
-            fields |= {"provider": hold.provider, "model": hold.model}
-            _add_task(fields, hold)
-        _add_report(fields, one.report)
-        _add_cost(fields, one.report, book, hold, now)
-    return fields
-
-
-def canonical(provider: str) -> str:
-    """A provider as the ledger spells it, so that one call that is told of in two spellings is one."""
-    return provider.lower().strip()
-
-
-def _add_task(fields: dict[str, object], task: Task | Hold) -> None:
-    for name in ("session_id", "task_id", "task_type", "router_type", "task_complexity"):
-        if (value := getattr(task, name)) is not None:
-            fields[name] = value
-
-
-def _add_report(fields: dict[str, object], report: Report) -> None:
-    """What was reported, but for money; a provider and a model that stand there already give way."""
-    fields |= {
-        "source": report.source,
-        "tokens_input": report.tokens_input,
-        "tokens_output": report.tokens_output,
-    }
-    if report.provider is not None:
-        fields["provider"] = canonical(report.provider)
-    for name in ("model", "response_id", "trace_id", "span_id", "occurred_at"):
-        if (value := getattr(report, name)) is not None:
-            fields[name] = value
-    _add_task(fields, report.task)
-    if report.usage or report.request:
-        fields["usage"] = _kept(report)
-    for name in ("provider", "model"):
-        fields.setdefault(name, "unknown")
-
-
-def price_of(report: Report, book: PriceBook, at: datetime) -> Price | NoPrice:
-    """Our price of a call that was reported."""
-    return _price(report, report.provider, report.model, book, at)
-
-
-def _price(
-    report: Report, provider: str | None, model: str | None, book: PriceBook, at: datetime
-) -> Price | NoPrice:
-    if model is None or report.unpriced_reason:
-        return NoPrice(report.unpriced_reason or "nobody said which model it was")
-    counts = {**report.usage, INPUT: report.tokens_input, OUTPUT: report.tokens_output}
-    return book.price(provider, model, Usage(counts=counts, context=report.request), at)
-
-
-def _add_cost(
-    fields: dict[str, object], report: Report, book: PriceBook, hold: Hold | None, now: datetime
-) -> None:
-    """What is booked, and what a cheaper model saved."""
-    provider = report.provider or (hold and hold.provider)
-    model = report.model or (hold and hold.model)
-    at = report.occurred_at or now
-    booked = _add_price(fields, report, _price(report, provider, model, book, at))
-    if hold is None or not hold.degraded:
-        return
-    # Who called the dear model all the same has not been degraded.
-    fields["degraded"] = (fields["provider"], model) == (hold.provider, hold.model)
-    asked = _price(report, hold.asked_provider, hold.asked_model, book, at)
-    if fields["degraded"] and booked is not None and isinstance(asked, Price):
-        fields["savings_usd"] = str(max(asked.usd - booked, Decimal()))
-
-
-def _add_price(fields: dict[str, object], report: Report, ours: Price | NoPrice) -> Decimal | None:
-    """Our price, the number of who reported, and which of the two is booked; return that one."""
-    booked = report.cost_usd
-    if isinstance(ours, Price):
-        booked = ours.usd if booked is None else booked
-        fields |= {
-            "our_cost_usd": str(ours.usd),
-            "price_source": ours.source,
-            "price_version": ours.version,
-        }
-    elif booked is None:
-        fields["unpriced_reason"] = ours.reason
-    if report.cost_usd is not None:
-        fields["claimed_cost_usd"] = str(report.cost_usd)
-    if booked is not None:
-        fields["cost_usd"] = str(booked)
-    return booked
-
-
-def _kept(report: Report) -> dict[str, object]:
-    """What a later pricing needs: counts as numbers or exact text, and the kind of request under `request`."""
-    kept: dict[str, object] = {
-        unit: count if isinstance(count, int) else str(count)
-        for unit, count in report.usage.items()
-    }
-    return kept | ({"request": dict(report.request)} if report.request else {})
 
 
 def _answers(

@@ -25,6 +25,21 @@ SELECT r.reservation_id, r.provider, r.model, r.asked_provider, r.asked_model, r
 FROM unnest(%(ids)s::uuid[]) AS g (id)
 CROSS JOIN LATERAL (SELECT x.* FROM ops_budget_reservations AS x WHERE x.reservation_id = g.id OFFSET 0) AS r;
 
+-- name: asked
+-- All that was asked for reservations, to tell a repetition from another request.
+SELECT r.reservation_id, r.estimated_usd, r.expires_at - r.created_at, r.asked_provider, r.asked_model, r.session_id, r.task_id,
+       r.task_type, r.router_type, r.task_complexity
+FROM unnest(%(ids)s::uuid[]) AS g (id)
+CROSS JOIN LATERAL (SELECT x.* FROM ops_budget_reservations AS x WHERE x.reservation_id = g.id OFFSET 0) AS r;
+
+-- name: reported
+-- What was reported under keys that clients gave, to tell a repetition from another request.
+SELECT p.request_key, p.linked, p.claimed_cost_usd, l.provider, l.model, l.tokens_input, l.tokens_output, l.usage, l.session_id,
+       l.task_id, l.router_type, l.task_type, l.task_complexity, l.source, l.occurred_at, l.response_id, l.trace_id, l.span_id
+FROM unnest(%(keys)s::text[]) AS g (request_key)
+CROSS JOIN LATERAL (SELECT x.* FROM ops_cost_reports AS x WHERE x.request_key = g.request_key OFFSET 0) AS p
+CROSS JOIN LATERAL (SELECT x.* FROM cost_ledger AS x WHERE x.id = p.ledger_id OFFSET 0) AS l;
+
 -- name: entries
 -- Ledger rows of calls that were booked before.
 SELECT l.id, l.session_id, l.task_id, l.router_type, l.provider, l.model, l.tokens_input, l.tokens_output, l.cost_usd,
@@ -63,7 +78,8 @@ WHERE t.trace_id = c.trace_id;
 
 -- name: unpriced
 -- What still has no price, the oldest first: neither its own row nor a later one names a cost.
-SELECT l.id, l.provider, l.model, l.tokens_input, l.tokens_output, l.usage, coalesce(l.occurred_at, l.timestamp)
+SELECT l.id, l.provider, l.model, l.tokens_input, l.tokens_output, l.usage, l.unpriced_reason,
+       coalesce(l.occurred_at, l.timestamp)
 FROM cost_ledger AS l
 WHERE l.cost_usd IS NULL AND l.id > %(after)s::bigint
   AND NOT EXISTS (SELECT FROM cost_ledger AS c WHERE c.corrects_id = l.id)

@@ -53,8 +53,8 @@ class Reservation:
 
     @property
     def refused(self) -> bool:
-        """Whether nothing may be spent."""
-        return self.decision == "refuse"
+        """Whether nothing may be spent: it was refused, or what was allowed has ended since."""
+        return self.decision == "refuse" or self.state != "held"
 
     def document(self) -> dict[str, object]:
         """The answer as JSON values."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
 
-from psycopg import errors
+from psycopg import DataError, IntegrityError, errors
 
-from cynic.base.errors import ConflictError, InvalidDataError, NotFoundError
+from cynic.base.checks import InvalidFieldError
+from cynic.base.errors import ConflictError, CynicError, InvalidDataError, NotFoundError
+from cynic.base.exact import EXACT
 from cynic.db import sqlfile
-from cynic.domains.cost.pricing import INPUT, OUTPUT, Price, Usage
-from cynic.flows import budget
+from cynic.domains.cost.pricing import INPUT, OUTPUT, NoPrice, Price, Usage
+from cynic.flows import budget, spending
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,12 +66,12 @@ def set_limit(  # each is one part of the change
     by: str | None = None,
     next_reset: datetime | None = None,
 ) -> None:
-    """Set the limit; with `expected_usd` only if that is the limit still."""
+    """Set the limit; with `expected_usd` only if that is the limit still. `next_reset` is a time to come."""
     given = {
         "limit": limit_usd,
         "expected": expected_usd,
         "by": by,
-        "next_reset": next_reset,
+        "next_reset": spending.later(next_reset, "next_reset", now),
         "now": now,
     }
     try:
@@ -89,7 +91,8 @@ def reset(
     next_reset: datetime | None = None,
 ) -> None:
     """Begin a new period; the ledger and what the former period was stay."""
-    given = {"limit": limit_usd, "by": by, "next_reset": next_reset, "now": now}
+    until = spending.later(next_reset, "next_reset", now)
+    given = {"limit": limit_usd, "by": by, "next_reset": until, "now": now}
     conn.execute(_SQL["reset"], given)
 
 
@@ -127,30 +130,59 @@ def correct(
 
 
 def reprice(conn: psycopg.Connection, book: PriceBook, now: datetime) -> Repriced:
-    """Price what had no price, each call by what was valid when it was made, with an entry that points at it."""
+    """Price what had no price, each call by what was valid when it was made, with an entry that points at it.
+
+    What cannot be priced or booked is left, and keeps no other out.
+    """
     priced, total, left, after = 0, Decimal(), 0, 0
     while rows := conn.execute(_SQL["unpriced"], {"after": after, "limit": BATCH_ROWS}).fetchall():
-        for ledger_id, provider, model, tokens_input, tokens_output, usage, at in rows:
-            kept = dict(cast("Mapping[str, Any]", usage))
-            request = cast("dict[str, str]", kept.pop("request", {}))
-            counts = {unit: Decimal(str(count)) for unit, count in kept.items()}
-            counts |= {INPUT: Decimal(tokens_input), OUTPUT: Decimal(tokens_output)}
-            found = book.price(provider, model, Usage(counts=counts, context=request), at)
+        for ledger_id, *call in rows:
+            found = _price(book, *call)
             if not isinstance(found, Price):
                 left += 1
                 continue
-            with conn.transaction():
-                correct(
-                    *(conn, ledger_id, found.usd, now),
-                    reason="priced later",
-                    price=found,
-                    reporter="reprice",
-                )
-                conn.execute(_SQL["repriced"], {"ledger_id": ledger_id, "cost": found.usd})
+            try:
+                with conn.transaction():
+                    correct(
+                        *(conn, ledger_id, found.usd, now),
+                        reason="priced later",
+                        price=found,
+                        reporter="reprice",
+                    )
+                    conn.execute(_SQL["repriced"], {"ledger_id": ledger_id, "cost": found.usd})
+            except (CynicError, DataError, IntegrityError):
+                left += 1
+                continue
             priced += 1
-            total += found.usd
+            total = EXACT.add(total, found.usd)
         after = rows[-1][0]
     return Repriced(priced, total, left)
+
+
+def _price(  # noqa: PLR0917  # the columns of the statement
+    book: PriceBook,
+    provider: str,
+    model: str,
+    tokens_input: int,
+    tokens_output: int,
+    usage: Mapping[str, Any],
+    unpriced_reason: str | None,
+    at: datetime,
+) -> Price | NoPrice:
+    """Our price of a call by what the ledger kept of it."""
+    if unpriced_reason in spending.USAGE_UNKNOWN:
+        return NoPrice(str(unpriced_reason))
+    kept = dict(usage)
+    request = kept.pop(spending.REQUEST, {})
+    if not isinstance(request, dict):
+        return NoPrice(f"a count stands under the name {spending.REQUEST}")
+    try:
+        counts = {unit: Decimal(str(count)) for unit, count in kept.items()}
+    except InvalidOperation:
+        return NoPrice("what was kept of its usage is no number")
+    counts |= {INPUT: Decimal(tokens_input), OUTPUT: Decimal(tokens_output)}
+    context = cast("dict[str, str]", request)
+    return book.price(provider, model, Usage(counts=counts, context=context), at)
 
 
 def acknowledge(conn: psycopg.Connection, alert_id: int, by: str | None, now: datetime) -> None:
@@ -168,5 +200,7 @@ def set_cheaper(
     if instead is None:
         conn.execute(_SQL["unset_cheaper"], named)
         return
+    if [name.lower() for name in model] == [name.lower() for name in instead]:
+        raise InvalidFieldError("cheaper", f"{model[0]}/{model[1]} is no other model than itself")
     cheaper = {"cheaper_provider": instead[0], "cheaper_model": instead[1]}
     conn.execute(_SQL["set_cheaper"], named | cheaper)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from cynic.base.checks import check_text
 from cynic.base.errors import CynicError
 from cynic.flows import budget
-from cynic.flows.budget import Hold, Operation, hold_of
 from cynic.flows.budget_answers import BudgetRefusedError, Entry, Reservation
+from cynic.flows.budget_fields import Hold, Operation, hold_of
 from cynic.flows.gather import Gatherer
 from cynic.flows.prices import PriceSource
+from cynic.flows.spending import ID_CHARACTERS_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,10 +49,18 @@ class Desk:
         self._gatherer = Gatherer[Operation, "Done | CynicError"](self._work)
 
     def reserve(self, ask: Ask, *, key: str | None = None, caller: str = "") -> Reservation:
-        """Ask to spend; the answer may be a refusal. The same idempotency key again gets the first answer."""
+        """Ask to spend; the answer may be a refusal.
+
+        The same idempotency key with the same request again gets the first answer while the hold lasts, and once it has
+        ended a refusal; with another request it is `RequestDiffersError`.
+        """
         edge = self.edge()
         new_id = edge.new_id() if key is None else UUID(edge.digest(_named(caller, key))[:32])
-        return self._reservation(Operation(kind="reserve", reservation_id=new_id, ask=ask))
+        made = self._reservation(Operation(kind="reserve", reservation_id=new_id, ask=ask))
+        if made.refused and made.decision != "refuse":
+            reason = f"the reservation under this key is {made.state}; ask under another key"
+            return replace(made, decision="refuse", reason=reason)
+        return made
 
     def settle(self, reservation_id: UUID, report: Report) -> Entry:
         """Book what the call cost and give back the rest of the hold; again, it is the first answer."""
@@ -60,7 +71,7 @@ class Desk:
         return self._reservation(Operation(kind="release", reservation_id=reservation_id))
 
     def charge(self, report: Report, *, key: str | None = None, caller: str = "") -> Entry:
-        """Book a call that was not reserved; a call that is booked already is linked."""
+        """Book a call that was not reserved; a call that is booked already is linked. A key stands for one report."""
         request_key = None if key is None else _named(caller, key)
         return self._entry(Operation(kind="charge", report=report, request_key=request_key))
 
@@ -123,4 +134,5 @@ def refuse(reservation: Reservation) -> BudgetRefusedError:
 
 
 def _named(caller: str, key: str) -> str:
+    check_text(key, "Idempotency-Key", ID_CHARACTERS_MAX)
     return json.dumps([caller, key])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
 from cynic.domains.cost.pricing import INPUT, OUTPUT, NoPrice, Price, Usage
-from cynic.flows import budget, budget_care, spending
+from cynic.flows import budget, budget_care, budget_fields, spending
 from cynic.flows import otlp_rows as rows
 from cynic.flows.prices import PriceSource
 from cynic.flows.submission import plain
@@ -144,7 +144,7 @@ class Book:
             return
         given = {
             "entries": [ledger_id for _, ledger_id in named],
-            "providers": [budget.canonical(call.adapter) for call, _ in named],
+            "providers": [budget_fields.canonical(call.adapter) for call, _ in named],
             "responses": [call.response_id for call, _ in named],
             "traces": [call.trace_id for call, _ in named],
             "spans": [call.span_id for call, _ in named],
@@ -225,7 +225,7 @@ def _correct(conn: psycopg.Connection, ledger_id: int, price: Price | None, now:
 
 
 def _price(call: Call, prices: PriceBook) -> Price | NoPrice:
-    """What `budget.price_of` says of the call's report, without making one."""
+    """What `budget_fields.price_of` says of the call's report, without making one."""
     if not call.is_usage_told:
         return NoPrice(spending.UNTOLD)
     counts = spending.telemetry_usage(

@@ -136,13 +136,14 @@ def set_own(
     *,
     valid_from: date | None = None,
 ) -> int:
-    """Set own prices, in USD per million, of the models whose name is `model` (`*` stands for anything).
+    """Set own prices, in USD per million, of the models whose name is `model` (`*` stands for anything), in any case.
 
-    They count before those of any list, from a day on or since ever, and replace what was set for the same day.
+    They count before those of any list, from a day on or since ever, and replace what was set for the same day. A name
+    without `*` counts before one with it, and of those the one with the most other characters, then the newest.
     """
     named = {
         "provider": provider.lower().strip(),
-        "model": model,
+        "model": model.lower(),
         "model_pattern": own_pattern(model),
         "place": 0 if "*" not in model else 1,
         # The last price list that is valid counts: later days come later.
@@ -173,6 +174,7 @@ def set_own(
 
 def unset_own(conn: psycopg.Connection, provider: str, model: str, now: datetime) -> int:
     """Take own prices away again; return how many rows were current."""
-    named = {"provider": provider.lower().strip(), "model": model, "valid_from": None}
+    named = {"provider": provider.lower().strip(), "model": model.lower(), "valid_from": None}
     with conn.transaction():
+        conn.execute(_SQL["one_updater"])
         return conn.execute(_SQL["retire_own"], named | {"now": now, "all": True}).rowcount

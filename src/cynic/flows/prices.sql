@@ -10,13 +10,15 @@ SELECT coalesce((SELECT max(p.id) FROM ops_model_prices AS p), 0),
 SELECT p.source, p.version, p.provider, p.model, p.model_pattern, p.place, p.alternative, p.valid_from, p.daily_from,
        p.daily_until, p.context, p.unit, p.dimensions, p.per, p.tier_above, p.price
 FROM ops_model_prices AS p
-WHERE p.retired_at IS NULL;
+WHERE p.retired_at IS NULL
+ORDER BY p.id;
 
 -- name: providers
 -- The current providers of the lists.
 SELECT p.source, p.provider, p.place, p.provider_pattern, p.model_pattern, p.falls_back_to
 FROM ops_price_providers AS p
-WHERE p.retired_at IS NULL;
+WHERE p.retired_at IS NULL
+ORDER BY p.source, p.place, p.provider;
 
 -- name: one_updater
 -- One list at a time: two that start at once must not both fill the table.
@@ -35,9 +37,10 @@ UPDATE ops_model_prices AS p SET retired_at = %(now)s::timestamptz WHERE p.sourc
 UPDATE ops_price_providers AS p SET retired_at = %(now)s::timestamptz WHERE p.source = %(source)s::varchar AND p.retired_at IS NULL;
 
 -- name: retire_own
--- An own price is replaced by the next one for the same model from the same day on; without a day all of them go.
+-- An own price is replaced by the next one for the same model, in whatever case, from the same day on; without a day all
+-- of them go.
 UPDATE ops_model_prices AS p SET retired_at = %(now)s::timestamptz
-WHERE p.source = 'own' AND p.retired_at IS NULL AND p.provider = %(provider)s::varchar AND p.model = %(model)s::varchar
+WHERE p.source = 'own' AND p.retired_at IS NULL AND p.provider = %(provider)s::varchar AND lower(p.model) = %(model)s::varchar
   AND (%(all)s::boolean OR p.valid_from IS NOT DISTINCT FROM %(valid_from)s::date);
 
 -- name: add_prices

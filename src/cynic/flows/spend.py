@@ -68,6 +68,6 @@ def spend(desk: Desk, fields: Mapping[str, object]) -> Generator[Spending]:
                 tokens_input=0,
                 tokens_output=0,
                 source="settle",
-                unpriced_reason="the call was not reported",
+                unpriced_reason=spending.UNREPORTED,
             )
         )

@@ -7,9 +7,10 @@ is never rounded.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 from uuid import UUID
 
@@ -25,13 +26,22 @@ MONEY_CHARACTERS_MAX: Final = 64
 MONEY_MAX: Final = Decimal(10) ** 15
 PLACES_MAX: Final = 30
 TOKENS_MAX: Final = 2**31 - 1
+REQUEST: Final = "request"
+"""Under it the kind of request is kept beside the counts, so that no unit can have this name."""
+EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
+LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""A server may show times in any zone: within a day of either end of the calendar there is one where they have no year."""
 USAGE_UNITS_MAX: Final = 32
 HOLD_SECONDS_DEFAULT: Final = 600
 HOLD_SECONDS_MAX: Final = 86_400
 ROUTERS: Final = ("llm", "kabbalistic", "unified")
 UNTOLD: Final = "the report does not tell what was used"
+UNREPORTED: Final = "the call was not reported"
+USAGE_UNKNOWN: Final = frozenset({UNTOLD, UNREPORTED, "the answer did not say what it used"})
+"""Reasons for which no price list can ever say what a call cost."""
 COMPLEXITIES: Final = ("simple", "moderate", "complex")
 
+_AMOUNT: Final = re.compile(r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,6})?\s*")
 _TASK: Final = {"session_id", "task_id", "task_type", "router_type", "task_complexity"}
 _CALL: Final = {"provider", "model"}
 _FACTS: Final = {"tokens_input", "tokens_output", "usage", "request", "cost_usd", "occurred_at"}
@@ -209,19 +219,24 @@ def money(given: object, where: str) -> Decimal | None:
         return None
     if isinstance(given, bool) or not isinstance(given, str | int | float | Decimal):
         raise InvalidFieldError(where, f"must be an amount of money, not {type(given).__name__}")
+    if isinstance(given, int) and abs(given) >= MONEY_MAX:  # longer ones have no text
+        raise InvalidFieldError(where, "must be below 10^15")
     text = repr(given) if isinstance(given, float) else str(given)
-    try:
-        amount = Decimal(text[: MONEY_CHARACTERS_MAX + 1])
-    except InvalidOperation as error:
-        raise InvalidFieldError(where, 'must be an amount in USD, as "0.25"') from error
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or not 0 <= amount < MONEY_MAX or -exponent > PLACES_MAX:
+    if len(text) > MONEY_CHARACTERS_MAX:
+        raise InvalidFieldError(where, f"has more than {MONEY_CHARACTERS_MAX} characters")
+    if not _AMOUNT.fullmatch(text):
+        raise InvalidFieldError(where, 'must be an amount in USD, as "0.25"')
+    amount = Decimal(text)
+    if not 0 <= amount < MONEY_MAX or _places(amount) > PLACES_MAX:
         raise InvalidFieldError(
             where, f"must be at least 0, below 10^15, with at most {PLACES_MAX} decimal places"
         )
-    if len(text) > MONEY_CHARACTERS_MAX:
-        raise InvalidFieldError(where, f"has more than {MONEY_CHARACTERS_MAX} characters")
-    return abs(amount)
+    return amount.copy_abs()  # abs() would round to what the caller's own arithmetic keeps
+
+
+def _places(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else PLACES_MAX + 1
 
 
 def _report(
@@ -294,11 +309,20 @@ def _tokens(fields: Mapping[str, object], name: str) -> int:
 def _usage(given: object) -> Mapping[str, int | Decimal]:
     counts: dict[str, int | Decimal] = {}
     for unit, count in _pairs(given, "usage"):
+        where = f"usage.{unit}"
+        if unit == REQUEST:
+            raise InvalidFieldError(
+                where, "no unit has this name; the kind of request is `request`"
+            )
         number = Decimal(repr(count)) if isinstance(count, float) else count
         if isinstance(number, bool) or not isinstance(number, int | Decimal):
-            raise InvalidFieldError(f"usage.{unit}", "must be a number")
-        if not 0 <= number <= TOKENS_MAX:  # NaN compares false as well
-            raise InvalidFieldError(f"usage.{unit}", f"must be from 0 to {TOKENS_MAX}")
+            raise InvalidFieldError(where, "must be a number")
+        if isinstance(number, Decimal) and _places(number) > PLACES_MAX:  # of NaN as well
+            raise InvalidFieldError(
+                where, f"must be finite, with at most {PLACES_MAX} decimal places"
+            )
+        if not 0 <= number <= TOKENS_MAX:
+            raise InvalidFieldError(where, f"must be from 0 to {TOKENS_MAX}")
         counts[unit] = number
     return counts
 
@@ -325,15 +349,31 @@ def _pairs(given: object, where: str) -> list[tuple[str, object]]:
 
 
 def moment(given: object, where: str) -> datetime | None:
-    """A time with its zone; None stays None."""
-    if given is None or (isinstance(given, datetime) and given.tzinfo is not None):
-        return given
+    """A time with its zone, in UTC; None stays None. What cannot be kept and read again everywhere is refused."""
+    if given is None:
+        return None
     try:
-        found = datetime.fromisoformat(cast("str", given))
+        found = given if isinstance(given, datetime) else datetime.fromisoformat(cast("str", given))
     except (TypeError, ValueError) as error:
         raise InvalidFieldError(where, "must be a time as ISO 8601 writes it") from error
-    if found.tzinfo is None:
+    if found.utcoffset() is None:
         raise InvalidFieldError(where, "needs a time zone, as Z or +02:00")
+    try:
+        kept = found.astimezone(UTC)
+    except OverflowError:
+        kept = None
+    if kept is None or not EARLIEST <= kept < LATEST:
+        raise InvalidFieldError(
+            where, f"must be from {EARLIEST.date()} to before {LATEST.date()}, in UTC"
+        )
+    return kept
+
+
+def later(given: object, where: str, now: datetime) -> datetime | None:
+    """A time that is still to come."""
+    found = moment(given, where)
+    if found is not None and found <= now:
+        raise InvalidFieldError(where, "must be later than now")
     return found
 
 

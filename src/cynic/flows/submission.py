@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 from cynic.base.checks import NAME_CHARACTERS_MAX, InvalidFieldError, check_identifier, check_text
 from cynic.base.errors import InvalidDataError, UsageError
+from cynic.base.exact import plain
 from cynic.base.phi import PHI_BOUND, check_confidence, confidence_from_probability
 from cynic.domains.core.dimensions import AXIOM_OF, NONE_ADDED, UNNAMEABLE, Placed
 from cynic.domains.dogs.pack import ABSTENTION, DOGS, GUARDIAN, Vote
@@ -128,11 +129,6 @@ def loads(text: bytes | str) -> object:
         raise MalformedJsonError("the JSON is nested too deeply") from error
     except ValueError as error:
         raise MalformedJsonError(f"the text is no JSON: {error}") from error
-
-
-def plain(value: Decimal) -> str:
-    """A number as text without exponent and without trailing zeros."""
-    return f"{value.normalize():f}"
 
 
 def _none_added() -> Mapping[str, Placed]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.base.errors import CynicError
+from cynic.base.exact import EXACT, plain, quotient
 from cynic.db import sqlfile
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 TOP_ROWS: Final = 5
 LIST_ROWS_MAX: Final = 200
-RATIO_PLACES: Final = Decimal("0.000001")
-_HOURS_PLACES: Final = Decimal("0.1")
+RATIO_PLACES: Final = 6
+_HOURS_PLACES: Final = 1
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("budget.sql")))
 
@@ -52,19 +53,19 @@ class Budget:
         """Consumed / limit to six places, above 1 when overrun; None for a limit of 0."""
         if not self.limit_usd:
             return None
-        return (self.consumed_usd / self.limit_usd).quantize(RATIO_PLACES)
+        return quotient(self.consumed_usd, self.limit_usd, RATIO_PLACES)
 
     @property
     def runway_hours(self) -> Decimal | None:
         """How long the rest lasts at the speed of the last hour; None when nothing burns."""
         if not self.burn_rate_hour:
             return None
-        return (self.remaining_usd / self.burn_rate_hour).quantize(_HOURS_PLACES)
+        return quotient(self.remaining_usd, self.burn_rate_hour, _HOURS_PLACES)
 
     @property
     def overrun_usd(self) -> Decimal:
         """What was consumed beyond the limit: facts are booked also above it."""
-        return max(self.consumed_usd - self.limit_usd, Decimal())
+        return max(EXACT.subtract(self.consumed_usd, self.limit_usd), Decimal())
 
     def document(self) -> dict[str, object]:
         """The state as JSON values, money as text; rates are None while nothing burned within a day."""
@@ -93,7 +94,7 @@ class Budget:
 
 def money(amount: Decimal | None) -> str | None:
     """An amount as text without exponent and trailing zeros."""
-    return None if amount is None else f"{amount.normalize():f}"
+    return None if amount is None else plain(amount)
 
 
 def state(conn: psycopg.Connection, now: datetime) -> Budget:
@@ -105,33 +106,38 @@ def state(conn: psycopg.Connection, now: datetime) -> Budget:
 
 
 def explained(conn: psycopg.Connection, now: datetime, *, top: int = TOP_ROWS) -> dict[str, object]:
-    """The state with what explains it: top models and sessions, refusals, alerts, what has no price."""
+    """The state with what explains it: top models and sessions and the rest of them, refusals, alerts, what has no price."""
     found = state(conn, now)
     since = {"since": found.last_reset, "limit": top}
     counts = conn.execute(_SQL["counts"], since).fetchone() or (0, 0, 0)
+    models, other_models = _split(_listed(conn, "by_model", since), ("provider", "model"))
+    sessions, other_sessions = _split(_listed(conn, "by_session", since), ("session_id",))
     return found.document() | {
         "refused": counts[0],
         "unpriced": counts[1],
         "alerts_unseen": counts[2],
-        "top_models": [
-            {
-                "provider": provider,
-                "model": model,
-                "cost_usd": money(cost),
-                "calls": calls,
-                "tokens_input": tokens_input,
-                "tokens_output": tokens_output,
-            }
-            for provider, model, cost, calls, tokens_input, tokens_output in conn.execute(
-                _SQL["by_model"], since
-            )
-        ],
-        "top_sessions": [
-            {"session_id": session_id, "cost_usd": money(cost), "calls": calls}
-            for session_id, cost, calls in conn.execute(_SQL["by_session"], since)
-        ],
+        "top_models": models,
+        "other_models": other_models,
+        "top_sessions": sessions,
+        "other_sessions": other_sessions,
         "last_refusals": _listed(conn, "refusals", since),
     }
+
+
+def _split(
+    lines: list[dict[str, object]], names: tuple[str, ...]
+) -> tuple[list[dict[str, object]], dict[str, object] | None]:
+    """The top lines, and the sum of the others: None where there are none."""
+    top: list[dict[str, object]] = []
+    others = None
+    for line in lines:
+        count = line.pop("others")
+        if count is None:
+            top.append(line)
+        else:
+            shown = {name: value for name, value in line.items() if name not in names}
+            others = {"count": count} | shown
+    return top, others
 
 
 def alerts(conn: psycopg.Connection, *, limit: int = LIST_ROWS_MAX) -> list[dict[str, object]]:

@@ -22,23 +22,40 @@ SELECT (SELECT count(*) FROM ops_budget_reservations AS r WHERE r.state = 'refus
        (SELECT count(*) FROM budget_alerts AS a WHERE NOT a.acknowledged);
 
 -- name: by_model
--- Where the money of this period went: models, the dearest first.
-SELECT l.provider, l.model, sum(l.cost_usd) - sum(l.credit_usd) AS cost_usd,
-       count(*) FILTER (WHERE l.corrects_id IS NULL) AS calls, sum(l.tokens_input), sum(l.tokens_output)
-FROM cost_ledger AS l
-WHERE l.timestamp >= %(since)s::timestamptz AND NOT l.is_past
-GROUP BY l.provider, l.model
-ORDER BY 3 DESC NULLS LAST, 4 DESC, 1, 2
-LIMIT %(limit)s::integer;
+-- Where the money of this period went: models, the dearest first, and all that are not among them as one more row.
+WITH models AS (
+    SELECT l.provider, l.model, sum(l.cost_usd) - sum(l.credit_usd) AS cost_usd,
+           count(*) FILTER (WHERE l.corrects_id IS NULL) AS calls, sum(l.tokens_input) AS tokens_input,
+           sum(l.tokens_output) AS tokens_output
+    FROM cost_ledger AS l
+    WHERE l.timestamp >= %(since)s::timestamptz AND NOT l.is_past
+    GROUP BY l.provider, l.model
+), ranked AS (
+    SELECT m.*, row_number() OVER (ORDER BY m.cost_usd DESC NULLS LAST, m.calls DESC, m.provider, m.model) AS place
+    FROM models AS m
+)
+SELECT (array_agg(r.provider))[1] AS provider, (array_agg(r.model))[1] AS model, sum(r.cost_usd) AS cost_usd,
+       sum(r.calls)::bigint AS calls, sum(r.tokens_input)::bigint AS tokens_input, sum(r.tokens_output)::bigint AS tokens_output,
+       CASE WHEN min(r.place) > %(limit)s::integer THEN count(*) END AS others
+FROM ranked AS r
+GROUP BY least(r.place, %(limit)s::integer + 1)
+ORDER BY min(r.place);
 
 -- name: by_session
--- Where the money of this period went: sessions, the dearest first.
-SELECT l.session_id, sum(l.cost_usd) - sum(l.credit_usd) AS cost_usd, count(*) FILTER (WHERE l.corrects_id IS NULL) AS calls
-FROM cost_ledger AS l
-WHERE l.timestamp >= %(since)s::timestamptz AND NOT l.is_past
-GROUP BY l.session_id
-ORDER BY 2 DESC NULLS LAST, 3 DESC, 1
-LIMIT %(limit)s::integer;
+-- Where the money of this period went: sessions, the dearest first, and all that are not among them as one more row.
+WITH sessions AS (
+    SELECT l.session_id, sum(l.cost_usd) - sum(l.credit_usd) AS cost_usd, count(*) FILTER (WHERE l.corrects_id IS NULL) AS calls
+    FROM cost_ledger AS l
+    WHERE l.timestamp >= %(since)s::timestamptz AND NOT l.is_past
+    GROUP BY l.session_id
+), ranked AS (
+    SELECT s.*, row_number() OVER (ORDER BY s.cost_usd DESC NULLS LAST, s.calls DESC, s.session_id) AS place FROM sessions AS s
+)
+SELECT (array_agg(r.session_id))[1] AS session_id, sum(r.cost_usd) AS cost_usd, sum(r.calls)::bigint AS calls,
+       CASE WHEN min(r.place) > %(limit)s::integer THEN count(*) END AS others
+FROM ranked AS r
+GROUP BY least(r.place, %(limit)s::integer + 1)
+ORDER BY min(r.place);
 
 -- name: refusals
 -- Why callers were stopped, the newest first.

@@ -143,6 +143,17 @@ def test_what_is_no_count_is_rejected_and_no_zero(told: object) -> None:
         assert record.facts.tokens_input is None
         assert record.facts.tokens_output == 10
         assert "tokens_input" in record.facts.rejected
+        assert not record.facts.is_usage_told
+
+
+@pytest.mark.parametrize("told", [math.nan, -1, 5e12, ["5"]])
+@pytest.mark.parametrize(
+    "name", ["input_tokens", "output_tokens", "cache_read.input_tokens", "reasoning.output_tokens"]
+)
+def test_usage_of_which_a_count_cannot_be_read_is_not_told(name: str, told: object) -> None:
+    attributes = {**chat(10, 10), f"gen_ai.usage.{name}": told}
+    assert one(span(1, 1, None, chat(10, 10))).facts.is_usage_told
+    assert not one(span(1, 1, None, attributes)).facts.is_usage_told
 
 
 @pytest.mark.parametrize("told", ["0.0001542", 0.0001542])

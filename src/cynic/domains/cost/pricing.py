@@ -5,7 +5,12 @@ token). Of each count only what no priced part accounts for is paid at its own p
 this reads and whose results it equals. A tier holds for the whole call once its input is above it. What cannot be
 priced says why.
 
-Divisions by powers of ten are exact. Hours and minutes of audio divide by 3600 and 60: 28 digits, as there.
+A count that is not 0 must be covered: by a price of its own, or by that of a whole it is a part of (reasoning by
+output). Where the package takes no notice of a count that is not, as of web searches of a model that has no price for
+them, there is no price here: part of the call would be free. What is priced by calls alone, or free, covers all.
+
+Own prices are reckoned exactly, those of lists with 28 digits, as there: hours and minutes of audio divide by 3600 and
+60, all others by powers of ten.
 """
 
 from __future__ import annotations
@@ -14,10 +19,12 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cached_property, lru_cache
-from itertools import combinations
 from typing import TYPE_CHECKING, Final
+
+from cynic.base.exact import DIGITS_28, EXACT
+from cynic.domains.cost.lattice import PARTS, Lattice, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,7 +127,7 @@ class _Unit:
 class _Tariff:
     """The prices that hold for a call, the most special unit first, each with the places of its parts."""
 
-    __slots__ = ("each", "steps", "tiered")
+    __slots__ = ("_covered", "each", "steps", "tiered")
 
     def __init__(self, units: Iterable[_Unit]) -> None:
         ordered = sorted(units, key=lambda unit: (-len(unit.dimensions), unit.name))
@@ -132,9 +139,13 @@ class _Tariff:
             for place, unit in enumerate(ordered)
         )
         self.tiered = any(len(unit.tiers) > 1 for unit in (*ordered, *self.each))
+        self._covered = {unit.name: True for unit in (*ordered, *self.each)}
 
-    def total(self, given: Mapping[str, int | Decimal], lattice: _Lattice) -> Decimal:
+    def total(self, given: Mapping[str, int | Decimal], lattice: Lattice) -> Decimal:
         """USD for the counts: of each unit what none of its priced parts accounts for, at its price."""
+        for name, count in given.items():
+            if count and not self._covers(name, lattice):
+                raise UsageError(f"no price for {name} of this model")
         input_count: int | Decimal = 0
         if self.tiered:
             input_count = given[INPUT] if INPUT in given else lattice.missing(INPUT, given)
@@ -146,11 +157,21 @@ class _Tariff:
                 whole = lattice.missing(unit.name, given)
             rest = whole - sum([left[part] for part in parts]) if parts else whole
             if rest < 0:
-                raise _UsageError(f"the parts of {unit.name} are more than its {whole}")
+                raise UsageError(f"the parts of {unit.name} are more than its {whole}")
             left.append(rest)
             if rest:
                 total += unit.at(input_count) * rest / unit.per
         return total
+
+    def _covers(self, name: str, lattice: Lattice) -> bool:
+        known = self._covered.get(name)
+        if known is None:
+            wanted = lattice.dimensions.get(name, frozenset())
+            wholes = (unit.dimensions for unit, _ in self.steps)
+            known = not self.steps or any(whole and whole <= wanted for whole in wholes)
+            if len(self._covered) < FOUND_MAX:
+                self._covered[name] = known
+        return known
 
 
 @dataclass
@@ -230,9 +251,9 @@ class PriceBook:
         self._listed: dict[str, list[_Model]] = defaultdict(list)
         for model in _models(rows):
             (self._own if model.source == OWN else self._listed)[model.provider].append(model)
-        dimensions = {name: frozenset(one.items()) for name, one in DIMENSIONS.items()}
+        dimensions = {name: frozenset(one.items()) for name, one in {**PARTS, **DIMENSIONS}.items()}
         dimensions |= {row.unit: frozenset(row.dimensions.items()) for row in rows}
-        self._lattice = _Lattice(dimensions)
+        self._lattice = Lattice(dimensions)
         self._providers = sorted(providers, key=lambda one: one.place)
         self._names = {one.provider: one for one in self._providers}
         self._find = lru_cache(FOUND_MAX)(self._look_up)
@@ -254,8 +275,9 @@ class PriceBook:
         if chosen is None or tariff is None:
             return NoPrice(found.reason)
         try:
-            usd = tariff.total(usage.counts, self._lattice)
-        except _UsageError as error:
+            with localcontext(EXACT if chosen.source == OWN else DIGITS_28):
+                usd = tariff.total(usage.counts, self._lattice)
+        except UsageError as error:
             return NoPrice(str(error))
         return Price(usd, chosen.source, chosen.version)
 
@@ -305,16 +327,20 @@ def own_pattern(model: str) -> str:
     return rf"\A{'.*'.join(pieces)}\Z"
 
 
-class _UsageError(Exception):
-    """The counts contradict each other."""
-
-
 def _models(rows: Iterable[PriceRow]) -> list[_Model]:
     grouped: dict[tuple[object, ...], list[PriceRow]] = defaultdict(list)
     for row in rows:
         # An own price stands by itself: the newest one set for a name is the one.
         grouped[row.source, row.provider, row.place, row.model].append(row)
-    return [_model(grouped[key]) for key in sorted(grouped, key=lambda key: (str(key[1]), key[2]))]
+    newest = sorted(grouped.values(), key=lambda one: max(row.version for row in one), reverse=True)
+    return [_model(one) for one in sorted(newest, key=_precedence)]
+
+
+def _precedence(rows: list[PriceRow]) -> tuple[str, int, int]:
+    """Which model a name is, of several that match: the first of a list; of own ones the most literal."""
+    first = rows[0]
+    literal = len(first.model) - first.model.count("*") if first.source == OWN else 0
+    return first.provider, first.place, -literal
 
 
 def _model(rows: list[PriceRow]) -> _Model:
@@ -359,31 +385,3 @@ def _dashed(name: str) -> str:
         return f"-{year:04d}-{month:02d}-{day:02d}"
 
     return _COMPACT_DATE.sub(spell, name)
-
-
-class _Lattice:
-    """The units by their dimensions, and what follows for a count that is not given."""
-
-    def __init__(self, dimensions: Mapping[str, frozenset[tuple[str, str]]]) -> None:
-        self._dimensions = dimensions
-        self._objection = lru_cache(FOUND_MAX)(self._object)
-
-    def missing(self, name: str, given: Mapping[str, int | Decimal]) -> int:
-        """The count of a unit that is not given: 0, unless a part of it is given; then nobody knows."""
-        others = frozenset([other for other, many in given.items() if many])
-        if (objection := self._objection(name, others)) is not None:
-            raise _UsageError(objection)
-        return 0
-
-    def _object(self, name: str, given: frozenset[str]) -> str | None:
-        """Why the count of a unit cannot be 0 beside others that are given; None when it can."""
-        wanted = self._dimensions[name]
-        known = {other: self._dimensions[other] for other in given if other in self._dimensions}
-        for other in sorted(known):
-            if wanted <= known[other]:
-                return f"{other} is given, and the {name} that it is a part of is not"
-        for one, other in combinations(sorted(known), 2):
-            a, b = known[one], known[other]
-            if not (a <= b or b <= a) and a | b == wanted:
-                return f"{one} and {other} overlap, and {name} is not given"
-        return None

@@ -74,8 +74,13 @@ class Facts:
 
     @property
     def is_usage_told(self) -> bool:
-        """Whether any count of the call itself is known."""
-        return self.tokens_input is not None or self.tokens_output is not None
+        """Whether a count of the call itself is known, and none was told in a form that is none.
+
+        What was used is not known either when one count of several cannot be read: it is not 0.
+        """
+        return (self.tokens_input is not None or self.tokens_output is not None) and not any(
+            fact in self.rejected for fact in USAGE
+        )
 
 
 def derive(attributes: Mapping[str, object], name: str) -> Facts:
