@@ -15,6 +15,8 @@ from cynic.flows import budget_care, metered
 from cynic.flows.budget_answers import BudgetRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cynic.memory import Memory
 
 pytest.importorskip("genai_prices")
@@ -92,6 +94,86 @@ def test_no_way_around_the_meter(memory: Memory, gpt: Any, claude: Any) -> None:
     assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0001542", "0.0021"]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("with_raw_response", "with_streaming_response", "post", "request"),
+        *("chat.with_raw_response", "chat.with_streaming_response"),
+        *("chat.completions.with_raw_response", "beta.with_raw_response"),
+        *("beta.chat.with_raw_response", "beta.responses.with_raw_response"),
+        *("responses.connect", "beta.responses.connect", "realtime", "beta.realtime", "live"),
+        *("decisions", "batches.create", "batches.with_raw_response", "evals.runs.create"),
+        *("beta.threads.runs", "beta.threads.create_and_run", "beta.agents"),
+    ],
+)
+def test_ways_of_openai_around_the_meter_are_refused(gpt: Any, path: str) -> None:
+    refused(gpt, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("with_raw_response", "with_streaming_response", "post", "request"),
+        *("messages.with_raw_response", "beta.with_raw_response", "beta.with_streaming_response"),
+        *("beta.messages.with_raw_response", "beta.messages.thread", "beta.messages.tool_runner"),
+        *("messages.batches.create", "messages.batches.with_raw_response", "beta.sessions"),
+        *("beta.messages.batches.create", "beta.deployments", "beta.dreams"),
+    ],
+)
+def test_ways_of_anthropic_around_the_meter_are_refused(claude: Any, path: str) -> None:
+    refused(claude, path)
+
+
+def refused(client: Any, path: str) -> None:
+    *places, last = path.split(".")
+    for place in places:
+        client = getattr(client, place)
+    with pytest.raises(metered.UnmeteredCallError, match=path):
+        getattr(client, last)
+
+
+FREE = {"retrieve", "list", "update", "delete", "cancel", "count_tokens"}
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+def test_every_method_beside_a_metered_one_is_known(kind: str) -> None:
+    client = {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic}[kind](api_key="none")
+    for path, names in metered.CALLS[kind].items():
+        place = client
+        for step in path:
+            place = getattr(place, step)
+        methods = {
+            name
+            for name in dir(place)
+            if not name.startswith("_") and callable(getattr(type(place), name, None))
+        }
+        assert methods - names - metered.UNMETERED - FREE == set(), path
+
+
+def test_a_client_with_middleware_is_metered(memory: Memory, claude: Any) -> None:
+    passed: list[str] = []
+
+    def watch(request: Any, call_next: Callable[[Any], Any]) -> Any:
+        passed.append(request.method)
+        return call_next(request)
+
+    claude.with_middleware(watch).messages.create(
+        model="claude-sonnet-4-5", max_tokens=9, messages=HELLO
+    )
+    assert (passed, [row[4] for row in entries(memory)]) == (["post"], ["0.0021"])
+
+
+def test_compaction_and_responses_in_beta_are_calls(memory: Memory, gpt: Any) -> None:
+    gpt.responses.compact(model="gpt-4o-mini", input="hello")
+    gpt.beta.responses.create(model="gpt-4o-mini", input="hello")
+    list(gpt.beta.responses.create(model="gpt-4o-mini", input="hello", stream=True))
+    assert [row[2:6] for row in entries(memory)] == [
+        (2000, 10, "0.000306", "cmp_1"),
+        (1000, 100, "0.00021", "resp_2"),
+        (1000, 100, "0.00021", "resp_3"),
+    ]
+
+
 def test_what_is_paid_for_haste_is_booked(memory: Memory, gpt: Any, claude: Any) -> None:
     asked = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": HELLO, "speed": "fast"}
     claude.messages.create(**asked)
@@ -102,6 +184,24 @@ def test_what_is_paid_for_haste_is_booked(memory: Memory, gpt: Any, claude: Any)
     gpt.chat.completions.create(model="gpt-5.4", messages=HELLO, service_tier="priority")
     # 100 at 10, 1000 read at 1, 200 written at 12.50, 50 out at 50, per million; half of it otherwise.
     assert [row[4] for row in entries(memory)] == [*["0.007"] * 3, "0.0035", "0.003942"]
+
+
+def test_a_client_of_ones_own_is_as_its_base(memory: Memory, url: str) -> None:
+    class Traced(openai.AsyncOpenAI):  # pyright: ignore[reportUntypedBaseClass]
+        pass
+
+    class Watched(anthropic.AsyncAnthropic):  # pyright: ignore[reportUntypedBaseClass]
+        pass
+
+    async def work() -> None:
+        traced = Traced(api_key="none", base_url=f"{url}/v1", max_retries=0)
+        watched = Watched(api_key="none", base_url=url, max_retries=0)
+        async with memory.metered(traced) as gpt, memory.metered(watched) as claude:
+            await gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+            await claude.messages.create(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO)
+
+    asyncio.run(work())
+    assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0021"]
 
 
 def test_a_refused_call_is_never_made(
@@ -157,6 +257,36 @@ def test_an_estimate_is_no_less_than_what_a_call_with_its_bound_costs(memory: Me
     fields = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 1000}
     assert metered.estimate(book, "openai", "gpt-4o-mini", fields, clock.now()) > 1000 * 6e-7
     assert metered.estimate(book, "openai", "gpt-0", fields, clock.now()) == 0
+
+
+@pytest.mark.parametrize("more", [{"n": 50}, {"n": 2, "best_of": 50}])
+def test_an_estimate_counts_every_answer_that_is_asked_for(
+    memory: Memory, more: dict[str, int]
+) -> None:
+    book = memory.desk.current_book()
+    one = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 1000}
+    found = metered.estimate(book, "openai", "gpt-4o-mini", one | more, clock.now())
+    assert found > 50_000 * 6e-7
+
+
+@pytest.mark.parametrize("odd", [{"n": 0}, {"n": None}, {"n": "x"}, {"max_tokens": -5}, {"n": -3}])
+def test_an_estimate_leaves_wrong_arguments_to_the_service(
+    memory: Memory, odd: dict[str, Any]
+) -> None:
+    book = memory.desk.current_book()
+    fields = {"model": "gpt-4o-mini", "messages": HELLO} | odd
+    assert metered.estimate(book, "openai", "gpt-4o-mini", fields, clock.now()) > 4096 * 6e-7
+
+
+def test_an_estimate_knows_that_haste_is_dearer(memory: Memory) -> None:
+    book = memory.desk.current_book()
+    slow = {"model": "claude-opus-4-8", "messages": HELLO, "max_tokens": 1000}
+    fast = metered.estimate(
+        book, "anthropic", "claude-opus-4-8", slow | {"speed": "fast"}, clock.now()
+    )
+    assert fast > 1.9 * float(
+        metered.estimate(book, "anthropic", "claude-opus-4-8", slow, clock.now())
+    )
 
 
 def test_what_cannot_be_metered_is_said_at_once(memory: Memory) -> None:

@@ -3,7 +3,7 @@
 Neither library is imported: a client is known by what it has (`chat.completions`, `responses`, `embeddings`, or
 `messages`), so any client of the same shape will do, with async methods or without. A refused call raises and is never
 made; a degraded one is made with the cheaper model, where that is one of the same provider. Streams settle when they
-end. A way to call that cannot be metered is refused; what costs nothing by tokens is what it was.
+end. A way to call a model of text that cannot be metered is refused; all else is what it was.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cynic.base.errors import UsageError
 from cynic.domains.cost.pricing import INPUT, OUTPUT, Price, Usage
 from cynic.flows.desk import refuse
 from cynic.flows.metered_streams import AsyncManager, AsyncStream, Manager, Stream
-from cynic.flows.metered_usage import Tally
+from cynic.flows.metered_usage import Tally, kinds
 from cynic.flows.spending import Ask, Task, money
 
 if TYPE_CHECKING:
@@ -30,28 +30,66 @@ if TYPE_CHECKING:
     from cynic.flows.desk import Desk
 
 CHAT: Final = ("chat", "completions")
+_ALL: Final = frozenset({"create", "parse", "stream"})
+_RESPONSES: Final = _ALL | {"compact"}
 CALLS: Final[Mapping[str, Mapping[tuple[str, ...], frozenset[str]]]] = {
     "openai": {
-        CHAT: frozenset({"create", "parse", "stream"}),
-        ("beta", *CHAT): frozenset({"create", "parse", "stream"}),
-        ("responses",): frozenset({"create", "parse", "stream"}),
+        CHAT: _ALL,
+        ("beta", *CHAT): _ALL,
+        ("responses",): _RESPONSES,
+        ("beta", "responses"): _RESPONSES,
         ("completions",): frozenset({"create"}),
         ("embeddings",): frozenset({"create"}),
     },
-    "anthropic": {
-        ("messages",): frozenset({"create", "parse", "stream"}),
-        ("beta", "messages"): frozenset({"create", "parse", "stream"}),
-    },
+    "anthropic": {("messages",): _ALL, ("beta", "messages"): _ALL},
 }
 """Where the calls are that are metered, and their names."""
-UNMETERED: Final = frozenset({"with_raw_response", "with_streaming_response", "tool_runner"})
-"""Other ways to make the same calls, whose answers cannot be read here."""
-COPIES: Final = frozenset({"with_options", "copy"})
+UNMETERED: Final = frozenset(
+    {"with_raw_response", "with_streaming_response", "tool_runner", "thread", "connect"}
+)
+"""Other ways to make the same calls, wherever they are, whose answers cannot be read here."""
+_THREADS: Final = ("beta", "threads")
+UNMETERED_PLACES: Final[Mapping[str, frozenset[tuple[str, ...]]]] = {
+    "openai": frozenset(
+        {
+            ("post",),
+            ("request",),
+            ("batches", "create"),
+            ("decisions",),
+            ("evals", "runs", "create"),
+            ("live",),
+            ("realtime",),
+            ("beta", "agents"),
+            ("beta", "chatkit", "sessions"),
+            ("beta", "realtime"),
+            (*_THREADS, "runs"),
+            (*_THREADS, "create_and_run"),
+            (*_THREADS, "create_and_run_poll"),
+            (*_THREADS, "create_and_run_stream"),
+        }
+    ),
+    "anthropic": frozenset(
+        {
+            ("post",),
+            ("request",),
+            ("completions",),
+            ("messages", "batches", "create"),
+            ("beta", "deployments"),
+            ("beta", "dreams"),
+            ("beta", "messages", "batches", "create"),
+            ("beta", "sessions"),
+        }
+    ),
+}
+"""What has models of text called whose usage is told elsewhere, later, or to nobody."""
+COPIES: Final = frozenset({"with_options", "with_middleware", "copy"})
 CHARACTERS_PER_TOKEN: Final = 3
 """Fewer than a token has in most languages, so that an estimate of the input is rather too high."""
 OUTPUT_TOKENS_DEFAULT: Final = 4096
 """What is reckoned for an answer whose length nobody bounds."""
 _LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+_ANSWERS: Final = ("n", "best_of")
+"""How many answers of that length are asked for."""
 
 
 class UnknownClientError(UsageError):
@@ -83,7 +121,8 @@ def meter(
     if kind == "anthropic" and not hasattr(client, "messages"):
         raise UnknownClientError("this is neither an OpenAI nor an Anthropic client")
     fixed = money(estimate_usd, "estimate_usd")
-    is_async = type(client).__name__.startswith("Async")
+    # Whoever derives a client names it as they like; the library's own name is among its bases.
+    is_async = any(base.__name__.startswith("Async") for base in type(client).__mro__)
     made = (_AsyncMeter if is_async else _Meter)(
         kind, provider or kind, desk, clock, fixed, task or Task()
     )
@@ -100,20 +139,19 @@ class _Node:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
-        places = CALLS[self._meter.kind]
-        if self._path in places or not self._path:
-            if name in UNMETERED:
-                raise UnmeteredCallError(
-                    f"{name} cannot be metered",
-                    hint="call the client itself, and tell what it cost: memory.record_cost",
-                )
-            if name in places.get(self._path, ()):
-                call = self._meter.manager if name == "stream" else self._meter.call
-                return partial(call, value, self._path)
+        path = (*self._path, name)
+        places, refused = CALLS[self._meter.kind], UNMETERED_PLACES[self._meter.kind]
+        if name in UNMETERED or path in refused:
+            raise UnmeteredCallError(
+                f"{'.'.join(path)} cannot be metered",
+                hint="call the client itself, and tell what it cost: memory.record_cost",
+            )
+        if name in places.get(self._path, ()):
+            call = self._meter.manager if name == "stream" else self._meter.call
+            return partial(call, value, self._path)
         if not self._path and name in COPIES:
             return partial(self._copied, value)
-        path = (*self._path, name)
-        if any(place[: len(path)] == path for place in places):
+        if any(place[: len(path)] == path for place in (*places, *refused)):
             return _Node(value, path, self._meter)
         return value
 
@@ -260,7 +298,15 @@ def estimate(
 ) -> Decimal:
     """What a call may cost at most, in USD: its text as input, its bound as output; 0 where there is no price."""
     characters = len(json.dumps(fields, default=str, ensure_ascii=False))
-    bound = next((fields[name] for name in _LIMITS if fields.get(name)), OUTPUT_TOKENS_DEFAULT)
-    counts = {INPUT: characters // CHARACTERS_PER_TOKEN + 1, OUTPUT: int(bound)}
-    found = book.price(provider, model, Usage(counts=counts), now)
+    bounds = (_count(fields, name) for name in _LIMITS)
+    bound = next(filter(None, bounds), OUTPUT_TOKENS_DEFAULT)
+    answers = max(1, *(_count(fields, name) for name in _ANSWERS))
+    counts = {INPUT: characters // CHARACTERS_PER_TOKEN + 1, OUTPUT: bound * answers}
+    found = book.price(provider, model, Usage(counts=counts, context=kinds(fields)), now)
     return found.usd if isinstance(found, Price) else Decimal()
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int:
+    """A number of at least 1 among the arguments, else 0: what is wrong with it, the service says."""
+    given = fields.get(name)
+    return max(given, 0) if isinstance(given, int) else 0
