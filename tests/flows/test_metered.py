@@ -174,6 +174,14 @@ def test_compaction_and_responses_in_beta_are_calls(memory: Memory, gpt: Any) ->
     ]
 
 
+def test_a_call_that_names_no_model_is_made_without_one(
+    memory: Memory, gpt: Any, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    gpt.responses.create(prompt={"id": "pmpt_1"})
+    assert "model" not in asked[0][1]
+    assert [row[:5] for row in entries(memory)] == [("openai", "unknown", 1000, 100, None)]
+
+
 def test_what_is_paid_for_haste_is_booked(memory: Memory, gpt: Any, claude: Any) -> None:
     asked = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": HELLO, "speed": "fast"}
     claude.messages.create(**asked)

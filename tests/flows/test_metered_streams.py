@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -142,4 +143,41 @@ def test_a_block_that_fails_settles_what_was_used(
         with pytest.raises(ZeroDivisionError):
             block()
     assert [row[4] for row in entries(memory)] == ["0.0021", None, "0.0001542", "0.0021"]
+    assert memory.budget()["held_usd"] == "0"
+
+
+def test_who_looks_at_the_first_chunk_may_read_the_rest(memory: Memory, gpt: Any, url: str) -> None:
+    def first(chunks: Any) -> Any:
+        for chunk in chunks:
+            return chunk
+        return None
+
+    asked = {"model": "gpt-4o-mini", "messages": HELLO, "stream": True}
+    stream = gpt.chat.completions.create(**asked, stream_options={"include_usage": True})
+    assert first(stream).choices
+    gc.collect()
+    assert entries(memory) == []
+    assert [one.usage.prompt_tokens for one in stream] == [1200]
+
+    async def work() -> None:
+        client = openai.AsyncOpenAI(api_key="none", base_url=f"{url}/v1", max_retries=0)
+        async with memory.metered(client) as other:
+            chunks = await other.chat.completions.create(**asked)
+            async for chunk in chunks:
+                assert chunk.choices
+                break
+            assert [chunk async for chunk in chunks] == []
+
+    asyncio.run(work())
+    assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0001542"]
+
+
+def test_a_stream_that_is_dropped_is_booked_by_the_next_call(memory: Memory, gpt: Any) -> None:
+    asked = {"model": "gpt-4o-mini", "messages": HELLO}
+    stream = gpt.chat.completions.create(**asked, stream=True)
+    del stream
+    gc.collect()
+    assert entries(memory) == []
+    gpt.chat.completions.create(**asked)
+    assert [row[4] for row in entries(memory)] == [None, "0.0001542"]
     assert memory.budget()["held_usd"] == "0"
