@@ -1,173 +1,31 @@
-"""The real clients of OpenAI and Anthropic, metered, against a stand-in on loopback: reserved, settled, refused, streamed."""
+"""The real clients of OpenAI and Anthropic, metered, against a stand-in on loopback: reserved, settled, refused."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 from conftest_budget import agreed
+from metered_services import HELLO, entries
 
-from cynic.db.connect import Database
-from cynic.flows import budget_care, metered, prices
+from cynic.base import clock
+from cynic.flows import budget_care, metered
 from cynic.flows.budget_answers import BudgetRefusedError
-from cynic.memory import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from cynic.memory import Memory
 
 pytest.importorskip("genai_prices")
 openai = pytest.importorskip("openai")
 anthropic = pytest.importorskip("anthropic")
 
+pytest_plugins = ["metered_fixtures"]
 # Models come and go; what is tested here stays.
 pytestmark = pytest.mark.filterwarnings("ignore:The model .* is deprecated")
-
-CHAT_USAGE = {
-    "prompt_tokens": 1200,
-    "completion_tokens": 85,
-    "total_tokens": 1285,
-    "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
-}
-MESSAGE_USAGE = {
-    "input_tokens": 100,
-    "output_tokens": 50,
-    "cache_read_input_tokens": 1000,
-    "cache_creation_input_tokens": 200,
-}
-HELLO = [{"role": "user", "content": "hello"}]
-
-
-class StandIn(BaseHTTPRequestHandler):
-    """Answers as the two services do, and notes what it was asked."""
-
-    asked: list[tuple[str, dict[str, Any]]]
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append((self.path, body))
-        number = len(self.asked)
-        if body.get("model", "").startswith("broken"):
-            self._send(400, "application/json", json.dumps({"error": {"message": "broken"}}))
-        elif self.path.endswith("/chat/completions"):
-            self._chat(body, number)
-        elif self.path.endswith("/responses"):
-            usage = {"input_tokens": 1000, "output_tokens": 100, "total_tokens": 1100, "input_tokens_details": {"cached_tokens": 0}, "output_tokens_details": {"reasoning_tokens": 64}}  # fmt: skip
-            answer: dict[str, Any] = {"id": f"resp_{number}", "status": "completed", "object": "response", "created_at": 1, "model": body["model"], "output": [], "usage": usage, "parallel_tool_calls": False, "tool_choice": "auto", "tools": []}  # fmt: skip
-            if body.get("stream"):
-                begun = answer | {"status": "in_progress", "usage": None}
-                events = [
-                    {"type": "response.created", "sequence_number": 0, "response": begun},
-                    {"type": "response.completed", "sequence_number": 1, "response": answer},
-                ]
-                self._events(events)
-            else:
-                self._send(200, "application/json", json.dumps(answer))
-        elif self.path.endswith("/embeddings"):
-            answer = {"object": "list", "model": body["model"], "data": [{"object": "embedding", "index": 0, "embedding": [0.0]}], "usage": {"prompt_tokens": 1000, "total_tokens": 1000}}  # fmt: skip
-            self._send(200, "application/json", json.dumps(answer))
-        else:
-            self._message(body, number)
-
-    def _chat(self, body: dict[str, Any], number: int) -> None:
-        head = {"id": f"chatcmpl-{number}", "created": 1, "model": f"{body['model']}-2024-07-18"}
-        if body.get("stream"):
-            chunk = head | {"object": "chat.completion.chunk"}
-            events = [
-                chunk
-                | {"choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}]},
-            ]
-            if (body.get("stream_options") or {}).get("include_usage"):
-                events.append(chunk | {"choices": [], "usage": CHAT_USAGE})
-            text = "".join(f"data: {json.dumps(one)}\n\n" for one in events) + "data: [DONE]\n\n"
-            self._send(200, "text/event-stream", text)
-            return
-        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}  # fmt: skip
-        answer = head | {"object": "chat.completion", "choices": [choice], "usage": CHAT_USAGE}
-        self._send(200, "application/json", json.dumps(answer))
-
-    def _message(self, body: dict[str, Any], number: int) -> None:
-        message = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": body["model"], "content": [], "stop_reason": "end_turn", "stop_sequence": None, "usage": MESSAGE_USAGE}  # fmt: skip
-        if not body.get("stream"):
-            self._send(200, "application/json", json.dumps(message))
-            return
-        start = message | {"usage": MESSAGE_USAGE | {"output_tokens": 1}}
-        events = [
-            {"type": "message_start", "message": start},
-            {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": {"output_tokens": 50}},
-            {"type": "message_stop"},
-        ]  # fmt: skip
-        self._events(events)
-
-    def _events(self, events: list[dict[str, Any]]) -> None:
-        text = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)
-        self._send(200, "text/event-stream", text)
-
-    def _send(self, status: int, kind: str, text: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: a test says what went wrong."""
-
-
-@pytest.fixture
-def asked() -> list[tuple[str, dict[str, Any]]]:
-    return []
-
-
-@pytest.fixture
-def url(asked: list[tuple[str, dict[str, Any]]]) -> Iterator[str]:
-    handler = type("Noting", (StandIn,), {"asked": asked})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(scope="session")
-def priced(make_database: Callable[..., str], template: str) -> str:
-    """The name of a database with the package's prices, to clone: reading them in takes a second."""
-    with psycopg.connect(make_database(template), autocommit=True) as conn:
-        prices.first_fill(conn, datetime.now(UTC))
-        return conn.info.dbname
-
-
-@pytest.fixture
-def memory(make_database: Callable[..., str], priced: str) -> Iterator[Memory]:
-    with Memory(Database(conninfo=make_database(priced), source="test")) as memory:
-        yield memory
-
-
-@pytest.fixture
-def gpt(memory: Memory, url: str) -> Iterator[Any]:
-    with openai.OpenAI(api_key="none", base_url=f"{url}/v1", max_retries=0) as client:
-        yield memory.metered(client, session_id="s")
-
-
-@pytest.fixture
-def claude(memory: Memory, url: str) -> Iterator[Any]:
-    with anthropic.Anthropic(api_key="none", base_url=url, max_retries=0) as client:
-        yield memory.metered(client)
-
-
-def entries(memory: Memory) -> list[tuple[Any, ...]]:
-    with memory.connection() as conn:
-        return conn.execute(
-            "SELECT provider, model, tokens_input, tokens_output, trim_scale(cost_usd)::text, response_id, session_id "
-            "FROM cost_ledger ORDER BY id"
-        ).fetchall()
 
 
 def test_a_chat_is_reserved_and_settled_to_the_last_digit(memory: Memory, gpt: Any) -> None:
@@ -193,54 +51,6 @@ def test_a_message_counts_its_cached_tokens_once(memory: Memory, claude: Any) ->
     assert entries(memory) == [
         ("anthropic", "claude-sonnet-4-5", 1300, 50, "0.0021", "msg_1", None)
     ]
-
-
-def test_streams_settle_when_they_end(memory: Memory, gpt: Any, claude: Any) -> None:
-    stream = gpt.chat.completions.create(
-        model="gpt-4o-mini", messages=HELLO, stream=True, stream_options={"include_usage": True}
-    )
-    assert len(list(stream)) == 2
-    with claude.messages.create(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO, stream=True) as events:  # fmt: skip
-        assert [one.type for one in events] == ["message_start", "message_delta", "message_stop"]
-    assert [row[2:5] for row in entries(memory)] == [(1200, 85, "0.0001542"), (1300, 50, "0.0021")]
-    assert memory.budget()["held_usd"] == "0"
-
-
-def test_a_stream_is_asked_what_it_used_and_its_caller_sees_what_it_asked_for(
-    memory: Memory, gpt: Any, asked: list[tuple[str, dict[str, Any]]]
-) -> None:
-    chunks = list(gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True))
-    assert [one.choices[0].delta.content for one in chunks] == ["hi"]
-    assert asked[0][1]["stream_options"] == {"include_usage": True}
-    left = {"include_usage": False}
-    list(
-        gpt.chat.completions.create(
-            model="gpt-4o-mini", messages=HELLO, stream=True, stream_options=left
-        )
-    )
-    assert asked[1][1]["stream_options"] == left, "who says otherwise has it so"
-    assert [row[4] for row in entries(memory)] == ["0.0001542", None]
-
-
-def test_the_libraries_own_streams_settle_when_they_are_left(
-    memory: Memory, gpt: Any, claude: Any
-) -> None:
-    with claude.messages.stream(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO) as stream:
-        assert memory.budget()["held_usd"] != "0"
-        assert "".join(stream.text_stream) == ""
-    with gpt.chat.completions.stream(model="gpt-4o-mini", messages=HELLO) as stream:
-        assert stream.get_final_completion().choices[0].message.content == "hi"
-    with gpt.responses.stream(model="gpt-4o-mini", input="hello") as stream:
-        assert [event.type for event in stream] == ["response.created", "response.completed"]
-    with gpt.responses.stream(model="gpt-4o-mini", input="hello") as stream:
-        assert stream.get_final_response().id == "resp_4"
-    assert [row[2:6] for row in entries(memory)] == [
-        (1300, 50, "0.0021", "msg_1"),
-        (1200, 85, "0.0001542", "chatcmpl-2"),
-        (1000, 100, "0.00021", "resp_3"),
-        (1000, 100, "0.00021", "resp_4"),
-    ]
-    assert memory.budget()["held_usd"] == "0"
 
 
 def test_clients_with_async_methods(memory: Memory, url: str) -> None:
@@ -282,15 +92,124 @@ def test_no_way_around_the_meter(memory: Memory, gpt: Any, claude: Any) -> None:
     gpt.chat.completions.parse(model="gpt-4o-mini", messages=HELLO)
     claude.beta.messages.create(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO)
     assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0001542", "0.0021"]
-    for place in (gpt.chat.completions, gpt, claude.messages):
-        with pytest.raises(metered.UnmeteredCallError, match="with_raw_response"):
-            _ = place.with_raw_response
 
 
-def test_a_stream_that_is_left_is_a_call_without_a_price(memory: Memory, gpt: Any) -> None:
-    gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO, stream=True).close()
-    assert [row[4] for row in entries(memory)] == [None]
-    assert (memory.budget()["unpriced"], memory.budget()["held_usd"]) == (1, "0")
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("with_raw_response", "with_streaming_response", "post", "request"),
+        *("chat.with_raw_response", "chat.with_streaming_response"),
+        *("chat.completions.with_raw_response", "beta.with_raw_response"),
+        *("beta.chat.with_raw_response", "beta.responses.with_raw_response"),
+        *("responses.connect", "beta.responses.connect", "realtime", "beta.realtime", "live"),
+        *("decisions", "batches.create", "batches.with_raw_response", "evals.runs.create"),
+        *("beta.threads.runs", "beta.threads.create_and_run", "beta.agents"),
+    ],
+)
+def test_ways_of_openai_around_the_meter_are_refused(gpt: Any, path: str) -> None:
+    refused(gpt, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("with_raw_response", "with_streaming_response", "post", "request"),
+        *("messages.with_raw_response", "beta.with_raw_response", "beta.with_streaming_response"),
+        *("beta.messages.with_raw_response", "beta.messages.thread", "beta.messages.tool_runner"),
+        *("messages.batches.create", "messages.batches.with_raw_response", "beta.sessions"),
+        *("beta.messages.batches.create", "beta.deployments", "beta.dreams"),
+    ],
+)
+def test_ways_of_anthropic_around_the_meter_are_refused(claude: Any, path: str) -> None:
+    refused(claude, path)
+
+
+def refused(client: Any, path: str) -> None:
+    *places, last = path.split(".")
+    for place in places:
+        client = getattr(client, place)
+    with pytest.raises(metered.UnmeteredCallError, match=path):
+        getattr(client, last)
+
+
+FREE = {"retrieve", "list", "update", "delete", "cancel", "count_tokens"}
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+def test_every_method_beside_a_metered_one_is_known(kind: str) -> None:
+    client = {"openai": openai.OpenAI, "anthropic": anthropic.Anthropic}[kind](api_key="none")
+    for path, names in metered.CALLS[kind].items():
+        place = client
+        for step in path:
+            place = getattr(place, step)
+        methods = {
+            name
+            for name in dir(place)
+            if not name.startswith("_") and callable(getattr(type(place), name, None))
+        }
+        assert methods - names - metered.UNMETERED - FREE == set(), path
+
+
+def test_a_client_with_middleware_is_metered(memory: Memory, claude: Any) -> None:
+    passed: list[str] = []
+
+    def watch(request: Any, call_next: Callable[[Any], Any]) -> Any:
+        passed.append(request.method)
+        return call_next(request)
+
+    claude.with_middleware(watch).messages.create(
+        model="claude-sonnet-4-5", max_tokens=9, messages=HELLO
+    )
+    assert (passed, [row[4] for row in entries(memory)]) == (["post"], ["0.0021"])
+
+
+def test_compaction_and_responses_in_beta_are_calls(memory: Memory, gpt: Any) -> None:
+    gpt.responses.compact(model="gpt-4o-mini", input="hello")
+    gpt.beta.responses.create(model="gpt-4o-mini", input="hello")
+    list(gpt.beta.responses.create(model="gpt-4o-mini", input="hello", stream=True))
+    assert [row[2:6] for row in entries(memory)] == [
+        (2000, 10, "0.000306", "cmp_1"),
+        (1000, 100, "0.00021", "resp_2"),
+        (1000, 100, "0.00021", "resp_3"),
+    ]
+
+
+def test_a_call_that_names_no_model_is_made_without_one(
+    memory: Memory, gpt: Any, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
+    gpt.responses.create(prompt={"id": "pmpt_1"})
+    assert "model" not in asked[0][1]
+    assert [row[:5] for row in entries(memory)] == [("openai", "unknown", 1000, 100, None)]
+
+
+def test_what_is_paid_for_haste_is_booked(memory: Memory, gpt: Any, claude: Any) -> None:
+    asked = {"model": "claude-opus-4-8", "max_tokens": 9, "messages": HELLO, "speed": "fast"}
+    claude.messages.create(**asked)
+    list(claude.beta.messages.create(**asked, stream=True))
+    with claude.messages.stream(**asked) as stream:
+        stream.until_done()
+    claude.messages.create(**asked | {"speed": "standard"})
+    gpt.chat.completions.create(model="gpt-5.4", messages=HELLO, service_tier="priority")
+    # 100 at 10, 1000 read at 1, 200 written at 12.50, 50 out at 50, per million; half of it otherwise.
+    assert [row[4] for row in entries(memory)] == [*["0.007"] * 3, "0.0035", "0.003942"]
+
+
+def test_a_client_of_ones_own_is_as_its_base(memory: Memory, url: str) -> None:
+    class Traced(openai.AsyncOpenAI):  # pyright: ignore[reportUntypedBaseClass]
+        pass
+
+    class Watched(anthropic.AsyncAnthropic):  # pyright: ignore[reportUntypedBaseClass]
+        pass
+
+    async def work() -> None:
+        traced = Traced(api_key="none", base_url=f"{url}/v1", max_retries=0)
+        watched = Watched(api_key="none", base_url=url, max_retries=0)
+        async with memory.metered(traced) as gpt, memory.metered(watched) as claude:
+            await gpt.chat.completions.create(model="gpt-4o-mini", messages=HELLO)
+            await claude.messages.create(model="claude-sonnet-4-5", max_tokens=9, messages=HELLO)
+
+    asyncio.run(work())
+    assert [row[4] for row in entries(memory)] == ["0.0001542", "0.0021"]
 
 
 def test_a_refused_call_is_never_made(
@@ -342,12 +261,40 @@ def test_all_else_of_a_client_is_what_it_was(gpt: Any, claude: Any) -> None:
 
 
 def test_an_estimate_is_no_less_than_what_a_call_with_its_bound_costs(memory: Memory) -> None:
-    from cynic.base import clock
-
     book = memory.desk.current_book()
     fields = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 1000}
     assert metered.estimate(book, "openai", "gpt-4o-mini", fields, clock.now()) > 1000 * 6e-7
     assert metered.estimate(book, "openai", "gpt-0", fields, clock.now()) == 0
+
+
+@pytest.mark.parametrize("more", [{"n": 50}, {"n": 2, "best_of": 50}])
+def test_an_estimate_counts_every_answer_that_is_asked_for(
+    memory: Memory, more: dict[str, int]
+) -> None:
+    book = memory.desk.current_book()
+    one = {"model": "gpt-4o-mini", "messages": HELLO, "max_tokens": 1000}
+    found = metered.estimate(book, "openai", "gpt-4o-mini", one | more, clock.now())
+    assert found > 50_000 * 6e-7
+
+
+@pytest.mark.parametrize("odd", [{"n": 0}, {"n": None}, {"n": "x"}, {"max_tokens": -5}, {"n": -3}])
+def test_an_estimate_leaves_wrong_arguments_to_the_service(
+    memory: Memory, odd: dict[str, Any]
+) -> None:
+    book = memory.desk.current_book()
+    fields = {"model": "gpt-4o-mini", "messages": HELLO} | odd
+    assert metered.estimate(book, "openai", "gpt-4o-mini", fields, clock.now()) > 4096 * 6e-7
+
+
+def test_an_estimate_knows_that_haste_is_dearer(memory: Memory) -> None:
+    book = memory.desk.current_book()
+    slow = {"model": "claude-opus-4-8", "messages": HELLO, "max_tokens": 1000}
+    fast = metered.estimate(
+        book, "anthropic", "claude-opus-4-8", slow | {"speed": "fast"}, clock.now()
+    )
+    assert fast > 1.9 * float(
+        metered.estimate(book, "anthropic", "claude-opus-4-8", slow, clock.now())
+    )
 
 
 def test_what_cannot_be_metered_is_said_at_once(memory: Memory) -> None:

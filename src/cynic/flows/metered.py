@@ -3,22 +3,24 @@
 Neither library is imported: a client is known by what it has (`chat.completions`, `responses`, `embeddings`, or
 `messages`), so any client of the same shape will do, with async methods or without. A refused call raises and is never
 made; a degraded one is made with the cheaper model, where that is one of the same provider. Streams settle when they
-end. A way to call that cannot be metered is refused; what costs nothing by tokens is what it was.
+end. A way to call a model of text that cannot be metered is refused; all else is what it was.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
+import threading
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from cynic.base.errors import UsageError
 from cynic.domains.cost.pricing import INPUT, OUTPUT, Price, Usage
 from cynic.flows.desk import refuse
-from cynic.flows.metered_streams import AsyncManager, AsyncStream, Manager, Stream
-from cynic.flows.metered_usage import Tally
+from cynic.flows.metered_streams import AsyncManager, AsyncStream, Manager, Stream, Worker
+from cynic.flows.metered_usage import Tally, kinds
 from cynic.flows.spending import Ask, Task, money
 
 if TYPE_CHECKING:
@@ -30,28 +32,68 @@ if TYPE_CHECKING:
     from cynic.flows.desk import Desk
 
 CHAT: Final = ("chat", "completions")
+_ALL: Final = frozenset({"create", "parse", "stream"})
+_RESPONSES: Final = _ALL | {"compact"}
 CALLS: Final[Mapping[str, Mapping[tuple[str, ...], frozenset[str]]]] = {
     "openai": {
-        CHAT: frozenset({"create", "parse", "stream"}),
-        ("beta", *CHAT): frozenset({"create", "parse", "stream"}),
-        ("responses",): frozenset({"create", "parse", "stream"}),
+        CHAT: _ALL,
+        ("beta", *CHAT): _ALL,
+        ("responses",): _RESPONSES,
+        ("beta", "responses"): _RESPONSES,
         ("completions",): frozenset({"create"}),
         ("embeddings",): frozenset({"create"}),
     },
-    "anthropic": {
-        ("messages",): frozenset({"create", "parse", "stream"}),
-        ("beta", "messages"): frozenset({"create", "parse", "stream"}),
-    },
+    "anthropic": {("messages",): _ALL, ("beta", "messages"): _ALL},
 }
 """Where the calls are that are metered, and their names."""
-UNMETERED: Final = frozenset({"with_raw_response", "with_streaming_response", "tool_runner"})
-"""Other ways to make the same calls, whose answers cannot be read here."""
-COPIES: Final = frozenset({"with_options", "copy"})
+UNMETERED: Final = frozenset(
+    {"with_raw_response", "with_streaming_response", "tool_runner", "thread", "connect"}
+)
+"""Other ways to make the same calls, wherever they are, whose answers cannot be read here."""
+_THREADS: Final = ("beta", "threads")
+UNMETERED_PLACES: Final[Mapping[str, frozenset[tuple[str, ...]]]] = {
+    "openai": frozenset(
+        {
+            ("post",),
+            ("request",),
+            ("batches", "create"),
+            ("decisions",),
+            ("evals", "runs", "create"),
+            ("live",),
+            ("realtime",),
+            ("beta", "agents"),
+            ("beta", "chatkit", "sessions"),
+            ("beta", "realtime"),
+            (*_THREADS, "runs"),
+            (*_THREADS, "create_and_run"),
+            (*_THREADS, "create_and_run_poll"),
+            (*_THREADS, "create_and_run_stream"),
+        }
+    ),
+    "anthropic": frozenset(
+        {
+            ("post",),
+            ("request",),
+            ("completions",),
+            ("messages", "batches", "create"),
+            ("beta", "deployments"),
+            ("beta", "dreams"),
+            ("beta", "messages", "batches", "create"),
+            ("beta", "sessions"),
+        }
+    ),
+}
+"""What has models of text called whose usage is told elsewhere, later, or to nobody."""
+COPIES: Final = frozenset({"with_options", "with_middleware", "copy"})
 CHARACTERS_PER_TOKEN: Final = 3
 """Fewer than a token has in most languages, so that an estimate of the input is rather too high."""
 OUTPUT_TOKENS_DEFAULT: Final = 4096
 """What is reckoned for an answer whose length nobody bounds."""
 _LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+_ANSWERS: Final = ("n", "best_of")
+"""How many answers of that length are asked for."""
+UNNAMED: Final = "unknown"
+"""The model of a call whose arguments name none."""
 
 
 class UnknownClientError(UsageError):
@@ -83,7 +125,8 @@ def meter(
     if kind == "anthropic" and not hasattr(client, "messages"):
         raise UnknownClientError("this is neither an OpenAI nor an Anthropic client")
     fixed = money(estimate_usd, "estimate_usd")
-    is_async = type(client).__name__.startswith("Async")
+    # Whoever derives a client names it as they like; the library's own name is among its bases.
+    is_async = any(base.__name__.startswith("Async") for base in type(client).__mro__)
     made = (_AsyncMeter if is_async else _Meter)(
         kind, provider or kind, desk, clock, fixed, task or Task()
     )
@@ -100,20 +143,19 @@ class _Node:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
-        places = CALLS[self._meter.kind]
-        if self._path in places or not self._path:
-            if name in UNMETERED:
-                raise UnmeteredCallError(
-                    f"{name} cannot be metered",
-                    hint="call the client itself, and tell what it cost: memory.record_cost",
-                )
-            if name in places.get(self._path, ()):
-                call = self._meter.manager if name == "stream" else self._meter.call
-                return partial(call, value, self._path)
+        path = (*self._path, name)
+        places, refused = CALLS[self._meter.kind], UNMETERED_PLACES[self._meter.kind]
+        if name in UNMETERED or path in refused:
+            raise UnmeteredCallError(
+                f"{'.'.join(path)} cannot be metered",
+                hint="call the client itself, and tell what it cost: memory.record_cost",
+            )
+        if name in places.get(self._path, ()):
+            call = self._meter.manager if name == "stream" else self._meter.call
+            return partial(call, value, self._path)
         if not self._path and name in COPIES:
             return partial(self._copied, value)
-        path = (*self._path, name)
-        if any(place[: len(path)] == path for place in places):
+        if any(place[: len(path)] == path for place in (*places, *refused)):
             return _Node(value, path, self._meter)
         return value
 
@@ -151,6 +193,8 @@ class _Meter:
         self.kind = kind
         self.provider = provider
         self.desk = desk
+        self.left: SimpleQueue[_Held] = SimpleQueue()
+        """What was left unsettled; the next call books it. Safe to fill where no lock may be taken."""
         self._clock = clock
         self._estimate_usd = estimate_usd
         self._task = task
@@ -165,8 +209,7 @@ class _Meter:
             raise
         if fields.get("stream"):
             return Stream(answer, held)
-        held.see(answer)
-        held.settle()
+        held.book(answer)
         return answer
 
     def manager(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
@@ -177,7 +220,7 @@ class _Meter:
         self, path: tuple[str, ...], fields: Mapping[str, Any], *, is_manager: bool = False
     ) -> _Held:
         """Reserve for a call with these arguments."""
-        model = str(fields.get("model"))
+        model = str(fields.get("model") or UNNAMED)
         ask = Ask(
             estimated_usd=self._estimate(model, fields),
             provider=self.provider,
@@ -185,16 +228,24 @@ class _Meter:
             task=self._task,
         )
         made = self.desk.reserve(ask)
+        self._settle_left()
         if made.refused:
             raise refuse(made)
-        held = _Held(self, made, {**fields, "model": model})
+        held = _Held(self, made, dict(fields))
         # A stream of chat completions tells what it used only when it is asked to.
-        if fields.get("stream") and path[-2:] == CHAT and "stream_options" not in fields:
+        if fields.get("stream") and path[-2:] == CHAT and not fields.get("stream_options"):
             held.fields["stream_options"] = {"include_usage": True}
             held.hides_usage = True
         if is_manager:
             del held.fields["stream"]
         return held
+
+    def _settle_left(self) -> None:
+        with suppress(Empty):
+            while True:
+                held = self.left.get_nowait()
+                with suppress(Exception):  # it is not this call's; its hold ends by itself
+                    held.settle()
 
     def _estimate(self, model: str, fields: Mapping[str, Any]) -> Decimal:
         if self._estimate_usd is not None:
@@ -203,56 +254,78 @@ class _Meter:
 
 
 class _AsyncMeter(_Meter):
-    """The same for a client with async methods; the budget is asked in a thread, so that nothing waits for it."""
+    """The same for a client with async methods; nothing waits for the budget, and no cancelled task leaves it open."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._worker = Worker()
 
     async def call(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
         """As of the other."""
-        held = await asyncio.to_thread(self.hold, path, fields)
+        held = await self._worker.finish(partial(self.hold, path, fields), undo=_Held.release)
         try:
             answer = await made(**held.fields)
         except BaseException:
-            await asyncio.to_thread(held.release)
+            await self._worker.finish(held.release)
             raise
         if fields.get("stream"):
-            return AsyncStream(answer, held)
-        held.see(answer)
-        await asyncio.to_thread(held.settle)
+            return AsyncStream(answer, held, self._worker)
+        await self._worker.finish(partial(held.book, answer))
         return answer
 
     def manager(self, made: Callable[..., Any], path: tuple[str, ...], **fields: Any) -> Any:
         """As of the other."""
-        return AsyncManager(
-            lambda: self.hold(path, {**fields, "stream": True}, is_manager=True), made
-        )
+        hold = partial(self.hold, path, {**fields, "stream": True}, is_manager=True)
+        return AsyncManager(hold, made, self._worker)
 
 
 class _Held:
-    """A hold for one call, and what the call used so far."""
+    """A hold for one call, and what the call used so far. Safe to settle from two threads."""
 
     def __init__(self, meter: _Meter, made: Reservation, fields: dict[str, Any]) -> None:
         self._meter = meter
         self._reservation_id = made.reservation_id
-        if made.provider == meter.provider:  # nobody else's model can be called here
-            fields["model"] = made.model
+        self._model = str(fields.get("model") or UNNAMED)
+        # Nobody else's model can be called here.
+        if fields.get("model") and made.provider == meter.provider:
+            fields["model"] = self._model = made.model
         self.fields = fields
         self.hides_usage = False
         self._tally = Tally(meter.kind)
-        self._is_settled = False
+        self._lock = threading.Lock()
+        self._is_over = False
 
-    def see(self, answer: Any) -> None:
+    def see(self, answer: Any, *, is_whole: bool = False) -> None:
         """Take what an answer or an event says of its usage."""
-        self._tally.see(answer)
+        self._tally.see(answer, is_whole=is_whole)
+
+    def book(self, answer: Any) -> None:
+        """Settle for an answer that came whole."""
+        try:
+            self.see(answer, is_whole=True)
+            self.settle()
+        except BaseException:
+            self.leave()
+            raise
 
     def settle(self) -> None:
-        """Book what was seen; again, nothing."""
-        if not self._is_settled:
-            self._is_settled = True
-            report = self._tally.report(self._meter.provider, self.fields["model"])
-            self._meter.desk.settle(self._reservation_id, report)
+        """Book what was seen; again, nothing, unless it failed."""
+        with self._lock:
+            if not self._is_over:
+                report = self._tally.report(self._meter.provider, self._model)
+                self._meter.desk.settle(self._reservation_id, report)
+                self._is_over = True
 
     def release(self) -> None:
         """Give the hold back."""
-        self._meter.desk.release(self._reservation_id)
+        with self._lock:
+            self._meter.desk.release(self._reservation_id)
+            self._is_over = True
+
+    def leave(self) -> None:
+        """Have the next call settle what nobody settles any more; takes no lock."""
+        if not self._is_over:
+            self._meter.left.put(self)
 
 
 def estimate(
@@ -260,7 +333,15 @@ def estimate(
 ) -> Decimal:
     """What a call may cost at most, in USD: its text as input, its bound as output; 0 where there is no price."""
     characters = len(json.dumps(fields, default=str, ensure_ascii=False))
-    bound = next((fields[name] for name in _LIMITS if fields.get(name)), OUTPUT_TOKENS_DEFAULT)
-    counts = {INPUT: characters // CHARACTERS_PER_TOKEN + 1, OUTPUT: int(bound)}
-    found = book.price(provider, model, Usage(counts=counts), now)
+    bounds = (_count(fields, name) for name in _LIMITS)
+    bound = next(filter(None, bounds), OUTPUT_TOKENS_DEFAULT)
+    answers = max(1, *(_count(fields, name) for name in _ANSWERS))
+    counts = {INPUT: characters // CHARACTERS_PER_TOKEN + 1, OUTPUT: bound * answers}
+    found = book.price(provider, model, Usage(counts=counts, context=kinds(fields)), now)
     return found.usd if isinstance(found, Price) else Decimal()
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int:
+    """A number of at least 1 among the arguments, else 0: what is wrong with it, the service says."""
+    given = fields.get(name)
+    return max(given, 0) if isinstance(given, int) else 0

@@ -1,17 +1,24 @@
 """Streams of metered clients: as the library gave them, settled when they end, are closed, or break off.
 
-A stream is a context manager and an iterator, with async methods where the client has them. What `stream()` of a client
-returns asks the budget when it is entered, because that is when the library calls.
+A stream is a context manager and an iterator, with async methods where the client has them. Who stops reading it may go
+on later, as with the library's; one that is dropped neither read to its end nor closed is settled by the next call.
+What `stream()` of a client returns asks the budget when it is entered, because that is when the library calls.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from concurrent.futures import Future
 
+T = TypeVar("T")
+THREADS: Final = 8
+"""Of one async client: what they ask the budget at the same time is done together."""
 SNAPSHOTS: Final = ("current_message_snapshot", "current_completion_snapshot")
 """Where the libraries' own streams keep what came so far."""
 FINALS: Final = ("get_final_message", "get_final_completion", "get_final_response")
@@ -25,17 +32,59 @@ class Held(Protocol):
     hides_usage: bool
     """Whether the chunk that tells the usage is there for the meter alone."""
 
-    def see(self, answer: Any) -> None:
+    def see(self, answer: Any, *, is_whole: bool = False) -> None:
         """Take what an answer or an event says of its usage."""
         ...
 
     def settle(self) -> None:
-        """Book what was seen; again, nothing."""
+        """Book what was seen; again, nothing, unless it failed."""
         ...
 
     def release(self) -> None:
         """Give the hold back."""
         ...
+
+    def leave(self) -> None:
+        """Have the next call settle what nobody settles any more; takes no lock."""
+        ...
+
+
+class Worker:
+    """Threads that ask the budget for tasks: what was begun is finished, whatever becomes of the task."""
+
+    def __init__(self) -> None:
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="cynic-meter")
+
+    async def finish(
+        self, work: Callable[[], T], *, undo: Callable[[T], object] | None = None
+    ) -> T:
+        """Do the work in a thread. A task that is cancelled waits for its end, and undoes it, before it is.
+
+        One that is cancelled again does not wait; the threads go on without it.
+        """
+        future = self._executor.submit(work)
+        try:
+            await _ended(future)
+        except BaseException as error:
+            # The undoing is queued behind the work, so that one thread always comes to the work first.
+            last = self._executor.submit(lambda: undo(future.result())) if undo else future
+            if isinstance(error, asyncio.CancelledError):
+                await _ended(last)
+            raise
+        return future.result()
+
+
+async def _ended(future: Future[Any]) -> None:
+    """Wait without the power to cancel: asyncio's own wrapper takes queued work back with the task."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def wake(_: object) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(lambda: waiter.done() or waiter.set_result(None))
+
+    future.add_done_callback(wake)
+    await waiter
 
 
 class _Seen:
@@ -44,6 +93,10 @@ class _Seen:
     def __init__(self, inner: Any, held: Held) -> None:
         self._inner = inner
         self._held = held
+
+    def __del__(self) -> None:
+        # Collected in whatever thread, with whatever locks held: nothing is asked here.
+        self._held.leave()
 
     def _is_shown(self, event: Any) -> bool:
         """Take what an event says; whether the caller expects it."""
@@ -65,6 +118,10 @@ class _Seen:
 class Stream(_Seen):
     """A stream of a client without async methods."""
 
+    def __init__(self, inner: Any, held: Held) -> None:
+        super().__init__(inner, held)
+        self._events: Any = None
+
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
         if name not in FINALS:
@@ -72,22 +129,21 @@ class Stream(_Seen):
 
         def final() -> Any:
             answer = value()
-            self._held.see(answer)
+            self._held.see(answer, is_whole=True)
             return answer
 
         return final
 
     def __iter__(self) -> Iterator[Any]:
-        try:
-            for event in self._inner:
-                if self._is_shown(event):
-                    yield event
-        finally:
-            self.end()
+        return self
 
     def __next__(self) -> Any:
         try:
-            while not self._is_shown(event := next(self._inner)):
+            if self._events is None:
+                self._events = (
+                    self._inner if hasattr(self._inner, "__next__") else iter(self._inner)
+                )
+            while not self._is_shown(event := next(self._events)):
                 pass
         except BaseException:  # the last one too
             self.end()
@@ -115,12 +171,19 @@ class Stream(_Seen):
 
     def end(self) -> None:
         """Settle; the library has closed what it gave."""
-        self._look()
-        self._held.settle()
+        try:
+            self._look()
+        finally:
+            self._held.settle()
 
 
 class AsyncStream(_Seen):
     """A stream of a client with async methods; the budget is asked in a thread, so that nothing waits for it."""
+
+    def __init__(self, inner: Any, held: Held, worker: Worker) -> None:
+        super().__init__(inner, held)
+        self._worker = worker
+        self._events: Any = None
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
@@ -129,22 +192,20 @@ class AsyncStream(_Seen):
 
         async def final() -> Any:
             answer = await value()
-            self._held.see(answer)
+            self._held.see(answer, is_whole=True)
             return answer
 
         return final
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        try:
-            async for event in self._inner:
-                if self._is_shown(event):
-                    yield event
-        finally:
-            await self.end()
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
 
     async def __anext__(self) -> Any:
         try:
-            while not self._is_shown(event := await anext(self._inner)):
+            if self._events is None:
+                is_iterator = hasattr(self._inner, "__anext__")
+                self._events = self._inner if is_iterator else aiter(self._inner)
+            while not self._is_shown(event := await anext(self._events)):
                 pass
         except BaseException:  # the last one too
             await self.end()
@@ -172,8 +233,10 @@ class AsyncStream(_Seen):
 
     async def end(self) -> None:
         """Settle; the library has closed what it gave."""
-        self._look()
-        await asyncio.to_thread(self._held.settle)
+        try:
+            self._look()
+        finally:
+            await self._worker.finish(self._held.settle)
 
 
 class Manager:
@@ -203,17 +266,18 @@ class Manager:
 class AsyncManager:
     """As `Manager`, with async methods."""
 
-    def __init__(self, hold: Callable[[], Held], make: Callable[..., Any]) -> None:
+    def __init__(self, hold: Callable[[], Held], make: Callable[..., Any], worker: Worker) -> None:
         self._hold = hold
         self._make = make
+        self._worker = worker
 
     async def __aenter__(self) -> AsyncStream:
-        self._held = await asyncio.to_thread(self._hold)
+        self._held = await self._worker.finish(self._hold, undo=lambda held: held.release())
         try:
             self._inner = self._make(**self._held.fields)
-            self._stream = AsyncStream(await self._inner.__aenter__(), self._held)
+            self._stream = AsyncStream(await self._inner.__aenter__(), self._held, self._worker)
         except BaseException:
-            await asyncio.to_thread(self._held.release)
+            await self._worker.finish(self._held.release)
             raise
         return self._stream
 

@@ -9,7 +9,9 @@ from cynic.flows.spending import Report, loads
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_STANDARD: Final = {None, "default", "auto", "standard"}
+_STANDARD: Final = {"default", "auto", "standard"}
+_KINDS: Final = ("service_tier", "speed")
+"""What the price of a request may depend on, as both libraries and the price table call it."""
 
 
 class Tally:
@@ -19,35 +21,67 @@ class Tally:
         self._kind = kind
         self._usage: dict[str, Any] = {}
         self._id: str | None = None
-        self._tier: str | None = None
+        self._told: dict[str, Any] = {}
+        self._is_whole = False
 
-    def see(self, answer: Any) -> None:
-        """Take the id and the usage of an answer or an event, where it has them; later ones count."""
-        for part in (answer, getattr(answer, "message", None), getattr(answer, "response", None)):
-            if part is None:
-                continue
+    def see(self, answer: Any, *, is_whole: bool = False) -> None:
+        """Take the id and the usage of an answer or an event, where it has them; later ones count.
+
+        `is_whole` says that nothing can come after it.
+        """
+        self._is_whole = self._is_whole or is_whole or self._is_last(answer)
+        for part in _parts(answer):
             found = getattr(part, "id", None)
             self._id = found if isinstance(found, str) else self._id
-            tier = getattr(part, "service_tier", None)
-            self._tier = tier if isinstance(tier, str) else self._tier
             used = _plain(getattr(part, "usage", None))
             self._usage |= {name: value for name, value in used.items() if value is not None}
+            for name in _KINDS:
+                said = getattr(part, name, None) or used.get(name)
+                self._told |= {name: said} if said else {}
+
+    def _is_last(self, answer: Any) -> bool:
+        """Whether what it says of the usage is all: an early event tells one too, of what came until then."""
+        if self._kind != "anthropic":
+            choices = getattr(answer, "choices", None)
+            if choices:
+                return any(getattr(one, "finish_reason", None) for one in choices)
+            return any(getattr(part, "usage", None) for part in _parts(answer))
+        event = getattr(answer, "type", None)
+        is_final = any(getattr(part, "stop_reason", None) for part in _parts(answer))
+        return event == "message_delta" or (event != "message_start" and is_final)
 
     def report(self, provider: str, model: str) -> Report:
         """What is settled; without a usage it is a call without a price."""
         used = self._usage
         whole, out, parts = (_anthropic if self._kind == "anthropic" else _openai)(used)
+        reason = None if self._is_whole else "the stream was left before it said what it used"
         return Report(
             provider=provider,
             model=model,
             tokens_input=whole,
             tokens_output=out,
             usage={unit: count for unit, count in parts.items() if count},
-            request={} if self._tier in _STANDARD else {"service_tier": cast("str", self._tier)},
+            request=kinds(self._told),
             response_id=self._id,
             source="settle",
-            unpriced_reason=None if used else "the answer did not say what it used",
+            unpriced_reason=reason if used else "the answer did not say what it used",
         )
+
+
+def kinds(given: Mapping[str, Any]) -> dict[str, str]:
+    """Of what is said of a request, what its price may depend on; the ordinary is not named."""
+    found = {name: given.get(name) for name in _KINDS}
+    return {
+        name: word
+        for name, word in found.items()
+        if isinstance(word, str) and word not in _STANDARD
+    }
+
+
+def _parts(answer: Any) -> list[Any]:
+    """An answer or event, and the answer that an event carries."""
+    carried = (getattr(answer, name, None) for name in ("message", "response"))
+    return [answer, *(part for part in carried if part is not None)]
 
 
 def _openai(used: Mapping[str, Any]) -> tuple[int, int, dict[str, int]]:
