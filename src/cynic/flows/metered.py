@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cynic.base.errors import UsageError
 from cynic.domains.cost.pricing import INPUT, OUTPUT, Price, Usage
+from cynic.flows.budget_fields import canonical
 from cynic.flows.desk import refuse
 from cynic.flows.metered_streams import AsyncManager, AsyncStream, Manager, Stream, Worker
 from cynic.flows.metered_usage import Tally, kinds
@@ -191,7 +192,7 @@ class _Meter:
         task: Task,
     ) -> None:
         self.kind = kind
-        self.provider = provider
+        self.provider = canonical(provider)
         self.desk = desk
         self.left: SimpleQueue[_Held] = SimpleQueue()
         """What was left unsettled; the next call books it. Safe to fill where no lock may be taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from cynic.flows.spending import Report, loads
+from cynic.flows.spending import LEFT, UNSAID, Report, loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class Tally:
         """What is settled; without a usage it is a call without a price."""
         used = self._usage
         whole, out, parts = (_anthropic if self._kind == "anthropic" else _openai)(used)
-        reason = None if self._is_whole else "the stream was left before it said what it used"
+        reason = None if self._is_whole else LEFT
         return Report(
             provider=provider,
             model=model,
@@ -64,7 +64,7 @@ class Tally:
             request=kinds(self._told),
             response_id=self._id,
             source="settle",
-            unpriced_reason=reason if used else "the answer did not say what it used",
+            unpriced_reason=reason if used else UNSAID,
         )
 
 

@@ -37,7 +37,9 @@ HOLD_SECONDS_MAX: Final = 86_400
 ROUTERS: Final = ("llm", "kabbalistic", "unified")
 UNTOLD: Final = "the report does not tell what was used"
 UNREPORTED: Final = "the call was not reported"
-USAGE_UNKNOWN: Final = frozenset({UNTOLD, UNREPORTED, "the answer did not say what it used"})
+UNSAID: Final = "the answer did not say what it used"
+LEFT: Final = "the stream was left before it said what it used"
+USAGE_UNKNOWN: Final = frozenset({UNTOLD, UNREPORTED, UNSAID, LEFT})
 """Reasons for which no price list can ever say what a call cost."""
 COMPLEXITIES: Final = ("simple", "moderate", "complex")
 
