@@ -11,7 +11,7 @@ from collections import ChainMap
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, cast
 
 from psycopg import DataError, IntegrityError
 
@@ -231,45 +231,42 @@ def _released(reservation_id: UUID, row: tuple[object, ...]) -> Reservation | Cy
     return _reservation(reservation_id, row)
 
 
-def _entry(fields: Mapping[str, object], row: tuple[object, ...]) -> Entry:
+def _entry(fields: Mapping[str, Any], row: tuple[Any, ...]) -> Entry:
     """The row that was just booked, from what was sent and what was answered."""
-    level = cast("str", row[5])
+    level, get = row[5], fields.get
 
     def amount(name: str) -> Decimal | None:
-        text = fields.get(name)
-        return None if text is None else Decimal(cast("str", text))
-
-    def text(name: str) -> str | None:
-        return cast("str | None", fields.get(name))
+        text = get(name)
+        return None if text is None else Decimal(text)
 
     return Entry(
-        ledger_id=cast("int", row[2]),
-        session_id=text("session_id"),
-        task_id=text("task_id"),
-        router_type=text("router_type"),
-        provider=text("provider") or "",
-        model=text("model") or "",
-        tokens_input=cast("int", fields["tokens_input"]),
-        tokens_output=cast("int", fields["tokens_output"]),
+        ledger_id=row[2],
+        session_id=get("session_id"),
+        task_id=get("task_id"),
+        router_type=get("router_type"),
+        provider=get("provider") or "",
+        model=get("model") or "",
+        tokens_input=fields["tokens_input"],
+        tokens_output=fields["tokens_output"],
         cost_usd=amount("cost_usd"),
-        source=text("source") or cast("str", fields["kind"]),
-        unpriced_reason=text("unpriced_reason"),
+        source=get("source") or fields["kind"],
+        unpriced_reason=get("unpriced_reason"),
         our_cost_usd=amount("our_cost_usd"),
         claimed_cost_usd=amount("claimed_cost_usd"),
-        price_source=text("price_source"),
-        price_version=text("price_version"),
-        budget_before=cast("Decimal", row[3]),
-        budget_after=cast("Decimal", row[4]),
+        price_source=get("price_source"),
+        price_version=get("price_version"),
+        budget_before=row[3],
+        budget_after=row[4],
         budget_level=level,
-        degraded=cast("bool", row[6]),
+        degraded=row[6],
         circuit_breaker_active=level == "exhausted",
         savings_usd=amount("savings_usd") or Decimal(),
-        timestamp=cast("datetime", row[14]),
-        response_id=text("response_id"),
-        trace_id=text("trace_id"),
-        span_id=text("span_id"),
-        task_type=text("task_type"),
-        task_complexity=text("task_complexity"),
+        timestamp=row[14],
+        response_id=get("response_id"),
+        trace_id=get("trace_id"),
+        span_id=get("span_id"),
+        task_type=get("task_type"),
+        task_complexity=get("task_complexity"),
         corrects_id=None,
         credit_usd=Decimal(),
         is_past=False,

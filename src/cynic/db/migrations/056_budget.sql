@@ -243,15 +243,17 @@ CREATE FUNCTION read_budget_operations(p_operations jsonb)
            coalesce(o.degraded, r.decision = 'degrade', false), o.response_id, o.trace_id, o.span_id, o.occurred_at, o.corrects_id,
            coalesce(o.is_past, false), r.whole,
            coalesce(
-               (SELECT min(l.id + 0) FROM cost_ledger AS l
-                WHERE l.response_id = o.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))),
-               (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
-                WHERE p.response_id = o.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider))),
-               (SELECT min(l.id + 0) FROM cost_ledger AS l
-                WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id AND (l.response_id IS NULL OR o.response_id IS NULL)),
-               (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
-                WHERE p.trace_id = o.trace_id AND p.span_id = o.span_id AND (p.response_id IS NULL OR o.response_id IS NULL))),
-           (SELECT p.ledger_id FROM ops_cost_reports AS p WHERE p.request_key = o.request_key),
+               CASE WHEN o.response_id IS NOT NULL THEN coalesce(
+                   (SELECT min(l.id + 0) FROM cost_ledger AS l
+                    WHERE l.response_id = o.response_id AND (l.provider || '' = c.provider OR 'unknown' IN (l.provider, c.provider))),
+                   (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
+                    WHERE p.response_id = o.response_id AND (p.provider = c.provider OR 'unknown' IN (p.provider, c.provider)))) END,
+               CASE WHEN o.span_id IS NOT NULL THEN coalesce(
+                   (SELECT min(l.id + 0) FROM cost_ledger AS l
+                    WHERE l.trace_id = o.trace_id AND l.span_id = o.span_id AND (l.response_id IS NULL OR o.response_id IS NULL)),
+                   (SELECT min(p.ledger_id + 0) FROM ops_cost_reports AS p
+                    WHERE p.trace_id = o.trace_id AND p.span_id = o.span_id AND (p.response_id IS NULL OR o.response_id IS NULL))) END),
+           CASE WHEN o.request_key IS NOT NULL THEN (SELECT p.ledger_id FROM ops_cost_reports AS p WHERE p.request_key = o.request_key) END,
            -- Of several reports of one call, or of one request, in the same batch: the first.
            least(CASE WHEN o.response_id IS NOT NULL THEN min(o.place) OVER (PARTITION BY c.provider, o.response_id) END,
                  CASE WHEN o.span_id IS NOT NULL AND o.response_id IS NULL THEN min(o.place) OVER (PARTITION BY o.trace_id, o.span_id) END,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
-REMEMBERED_MAX: Final = 4096
 """Combinations of units that are remembered with what was found for them."""
 
 
@@ -47,17 +44,9 @@ class Lattice:
 
     def __init__(self, dimensions: Mapping[str, frozenset[tuple[str, str]]]) -> None:
         self.dimensions = dimensions
-        self._objection = lru_cache(REMEMBERED_MAX)(self._object)
 
-    def missing(self, name: str, given: Mapping[str, int | Decimal]) -> int:
-        """The count of a unit that is not given: 0, unless a part of it is given; then nobody knows."""
-        others = frozenset([other for other, many in given.items() if many])
-        if (objection := self._objection(name, others)) is not None:
-            raise UsageError(objection)
-        return 0
-
-    def _object(self, name: str, given: frozenset[str]) -> str | None:
-        """Why the count of a unit cannot be 0 beside others that are given; None when it can."""
+    def objection(self, name: str, given: frozenset[str]) -> str | None:
+        """Why the count of a unit that is not given cannot be 0 beside others that are; None when it can."""
         wanted = self.dimensions[name]
         known = {other: self.dimensions[other] for other in given if other in self.dimensions}
         for other in sorted(known):

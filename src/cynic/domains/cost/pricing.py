@@ -127,7 +127,7 @@ class _Unit:
 class _Tariff:
     """The prices that hold for a call, the most special unit first, each with the places of its parts."""
 
-    __slots__ = ("_covered", "each", "steps", "tiered")
+    __slots__ = ("_objections", "_priced", "each", "steps", "tiered")
 
     def __init__(self, units: Iterable[_Unit]) -> None:
         ordered = sorted(units, key=lambda unit: (-len(unit.dimensions), unit.name))
@@ -139,22 +139,19 @@ class _Tariff:
             for place, unit in enumerate(ordered)
         )
         self.tiered = any(len(unit.tiers) > 1 for unit in (*ordered, *self.each))
-        self._covered = {unit.name: True for unit in (*ordered, *self.each)}
+        self._priced = {unit.name for unit in (*ordered, *self.each)}
+        self._objections: dict[tuple[tuple[str, bool], ...], str | None] = {}
 
     def total(self, given: Mapping[str, int | Decimal], lattice: Lattice) -> Decimal:
         """USD for the counts: of each unit what none of its priced parts accounts for, at its price."""
-        for name, count in given.items():
-            if count and not self._covers(name, lattice):
-                raise UsageError(f"no price for {name} of this model")
-        input_count: int | Decimal = 0
-        if self.tiered:
-            input_count = given[INPUT] if INPUT in given else lattice.missing(INPUT, given)
+        objection = self._objection(given, lattice)
+        if objection is not None:
+            raise UsageError(objection)
+        input_count = given.get(INPUT, 0) if self.tiered else 0
         left: list[int | Decimal] = []
         total = sum([unit.at(input_count) / unit.per for unit in self.each], Decimal())
         for unit, parts in self.steps:
-            whole = given.get(unit.name)
-            if whole is None:
-                whole = lattice.missing(unit.name, given)
+            whole = given.get(unit.name, 0)
             rest = whole - sum([left[part] for part in parts]) if parts else whole
             if rest < 0:
                 raise UsageError(f"the parts of {unit.name} are more than its {whole}")
@@ -163,15 +160,25 @@ class _Tariff:
                 total += unit.at(input_count) * rest / unit.per
         return total
 
-    def _covers(self, name: str, lattice: Lattice) -> bool:
-        known = self._covered.get(name)
-        if known is None:
-            wanted = lattice.dimensions.get(name, frozenset())
+    def _objection(self, given: Mapping[str, int | Decimal], lattice: Lattice) -> str | None:
+        """Why counts of these units cannot be priced; None when they can."""
+        asked = tuple([(name, count > 0) for name, count in given.items()])
+        if asked not in self._objections:
+            if len(self._objections) >= FOUND_MAX:
+                self._objections.clear()
+            self._objections[asked] = self._object(dict(asked), lattice)
+        return self._objections[asked]
+
+    def _object(self, asked: Mapping[str, bool], lattice: Lattice) -> str | None:
+        told = frozenset(name for name, is_some in asked.items() if is_some)
+        for name in told - self._priced:
+            dimensions = lattice.dimensions.get(name, frozenset())
             wholes = (unit.dimensions for unit, _ in self.steps)
-            known = not self.steps or any(whole and whole <= wanted for whole in wholes)
-            if len(self._covered) < FOUND_MAX:
-                self._covered[name] = known
-        return known
+            if self.steps and not any(whole and whole <= dimensions for whole in wholes):
+                return f"no price for {name} of this model"
+        needed = [unit.name for unit, _ in self.steps] + ([INPUT] if self.tiered else [])
+        objections = (lattice.objection(name, told) for name in needed if name not in asked)
+        return next((one for one in objections if one is not None), None)
 
 
 @dataclass
