@@ -503,15 +503,23 @@ BEGIN
         RETURN NEXT;
     END LOOP;
 
-    INSERT INTO ops_budget_reservations SELECT h.* FROM unnest(v_holds) AS h;
-    INSERT INTO cost_ledger SELECT e.* FROM unnest(v_entries) AS e ORDER BY e.id;
-    INSERT INTO ops_cost_reports (ledger_id, request_key, source, linked, claimed_cost_usd, our_cost_usd, provider, response_id,
-                                  trace_id, span_id, reported_at)
-    SELECT e.ledger_id, e.request_key, e.source, e.linked, e.claimed_cost_usd, e.our_cost_usd, e.provider, e.response_id,
-           e.trace_id, e.span_id, v_now FROM unnest(v_reports) AS e
-    ON CONFLICT (request_key) DO NOTHING;
-    UPDATE ops_budget_reservations AS r SET state = e.state, ledger_id = e.ledger_id, ended_at = v_now
-    FROM unnest(v_ended) AS e WHERE r.reservation_id = e.reservation_id;
+    IF cardinality(v_holds) > 0 THEN
+        INSERT INTO ops_budget_reservations SELECT h.* FROM unnest(v_holds) AS h;
+    END IF;
+    IF cardinality(v_entries) > 0 THEN
+        INSERT INTO cost_ledger SELECT e.* FROM unnest(v_entries) AS e ORDER BY e.id;
+    END IF;
+    IF cardinality(v_reports) > 0 THEN
+        INSERT INTO ops_cost_reports (ledger_id, request_key, source, linked, claimed_cost_usd, our_cost_usd, provider, response_id,
+                                      trace_id, span_id, reported_at)
+        SELECT e.ledger_id, e.request_key, e.source, e.linked, e.claimed_cost_usd, e.our_cost_usd, e.provider, e.response_id,
+               e.trace_id, e.span_id, v_now FROM unnest(v_reports) AS e
+        ON CONFLICT (request_key) DO NOTHING;
+    END IF;
+    IF cardinality(v_ended) > 0 THEN
+        UPDATE ops_budget_reservations AS r SET state = e.state, ledger_id = e.ledger_id, ended_at = v_now
+        FROM unnest(v_ended) AS e WHERE r.reservation_id = e.reservation_id;
+    END IF;
     PERFORM settle_budget_state(v_state, v_consumed, v_held, v_spent, v_saved, v_calls, v_anthropic, v_ollama, v_now);
 END;
 $$;
