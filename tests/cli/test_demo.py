@@ -75,12 +75,21 @@ def test_a_data_set_is_replayed_learned_from_and_drawn(
         (HEAD + "1,,1,1\n", "line 2: a context"),
         ("context,score:a,score:a\nx,1,1\n", "names a column twice"),
         ("context,score:a,score:b,dim:NOISE\nx,1,1,3\n", "no dimension"),
+        (HEAD + "1,a\x01b,1,1\n", "line 2: 'a\\x01b' holds control characters"),
+        (HEAD + "1," + "x" * 200_000 + ",1,1\n", "is no CSV in UTF-8"),
     ],
 )
 def test_a_file_that_is_no_data_set_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(BadDataSetError) as caught:
         dataset.read(written(tmp_path, text))
     assert says in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "latin.csv"
+    path.write_bytes(HEAD.encode() + b"1,\xe9,1,1\n")
+    with pytest.raises(BadDataSetError, match="is no CSV in UTF-8"):
+        dataset.read(path)
 
 
 def test_the_generated_data_are_the_same_each_time_and_have_something_to_find() -> None:

@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from cynic.base import clock as real_clock
+from cynic.base.errors import InvalidDataError
 from cynic.db.connect import Database
 from cynic.domains.users import escore
-from cynic.flows import counters, feedback, submission
+from cynic.flows import counters, feedback, learn, submission
+from cynic.flows import worker as worker_flow
 from cynic.flows.worker import Worker
 
 if TYPE_CHECKING:
@@ -198,6 +200,33 @@ def test_the_worker_folds_by_itself_and_survives_a_lost_connection(
     finally:
         worker.stop()
     assert not worker.alive
+
+
+def test_what_cannot_be_learned_is_said_and_holds_up_nothing_else(
+    fresh_database: str, conn: psycopg.Connection, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def fail(*_: object) -> learn.Pass:
+        failed.set()
+        raise InvalidDataError("a bad answer")
+
+    monkeypatch.setattr(worker_flow.learn, "tend", fail)
+    monkeypatch.setattr(worker_flow, "RETRY_SECONDS", 0.05)
+    worker = Worker(Database(conninfo=fresh_database, source="test"))
+    worker.start()
+    try:
+        assert failed.wait(20)
+        judge(session_id="s")
+        until(conn, "SELECT judgment_count FROM sessions", 1)
+        assert not worker.alive
+        monkeypatch.setattr(worker_flow.learn, "tend", lambda *_: learn.Pass())
+        started = real_clock.now()
+        while not worker.alive:
+            assert (real_clock.now() - started).total_seconds() < 20
+            threading.Event().wait(0.02)
+    finally:
+        worker.stop()
 
 
 def until(conn: psycopg.Connection, query: str, expected: object) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import math
 import random
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -86,19 +87,28 @@ class DataSet:
 
 def read(path: Path) -> DataSet:
     """The tasks of a CSV file; `BadDataSetError` names the column or the line that is wrong."""
+    try:
+        return _read(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadDataSetError(f"{path} is no CSV in UTF-8: {error}") from error
+
+
+def _read(path: Path) -> DataSet:
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())
         names = [name for name in columns if name.startswith(SCORE)]
         dimensions = [name for name in columns if name.startswith(DIMENSION)]
         _check_columns(path, columns, names, dimensions)
+        for column in columns:
+            _text(column, f"{path}, line 1")
         dogs = dict(zip(names, DOGS, strict=False))
         tasks: list[Task] = []
         for row in reader:
             if len(tasks) == TASKS_MAX:
                 raise BadDataSetError(f"{path} has more than {TASKS_MAX} tasks")
             where = f"{path}, line {reader.line_num}"
-            context = (row["context"] or "").strip()
+            context = _text((row["context"] or "").strip(), where)
             if not context or len(context) > CONTEXT_CHARACTERS_MAX:
                 raise BadDataSetError(
                     f"{where}: a context has 1 to {CONTEXT_CHARACTERS_MAX} characters"
@@ -118,6 +128,13 @@ def read(path: Path) -> DataSet:
         raise BadDataSetError(f"{path} has no tasks")
     stands_for = {dog: name.removeprefix(SCORE) for name, dog in dogs.items()}
     return DataSet(name=path.name, tasks=tasks, stands_for=stands_for)
+
+
+def _text(given: str, where: str) -> str:
+    """A name that a picture can show."""
+    if any(unicodedata.category(character) == "Cc" for character in given):
+        raise BadDataSetError(f"{where}: {given!r} holds control characters")
+    return given
 
 
 def generated(tasks: int = GENERATED_TASKS, seed: int = GENERATED_SEED) -> DataSet:

@@ -67,7 +67,7 @@ def replay(
         _work(memory, data, some, table, rng, done)
         with memory.connection() as conn:
             edge = memory.edge(conn)
-            while (passed := learn.learn(conn, edge, keeper=keeper, wait=True)).taken:
+            while (passed := learn.learn(conn, edge, keeper=keeper, wait=True)).worked:
                 done.learned.add(passed)
             if edge.learned is not None:
                 edge.learned.look_again()

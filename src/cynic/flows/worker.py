@@ -45,11 +45,13 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name="cynic-worker", daemon=True)
         self._upkeep = Upkeep(database)
         self._last_round = time.monotonic()
+        self._learns_again = 0.0
+        self._is_stuck = False
 
     @property
     def alive(self) -> bool:
-        """Whether a round was completed lately, and the upkeep runs."""
-        if not self._upkeep.alive:
+        """Whether a round was completed lately, answers can be learned, and the upkeep runs."""
+        if not self._upkeep.alive or self._is_stuck:
             return False
         return self._thread.is_alive() and time.monotonic() - self._last_round < ALIVE_SECONDS
 
@@ -85,7 +87,7 @@ class Worker:
         tended = time.monotonic()
         while not self._stop.is_set():
             folded = counters.fold(conn, clock.now())
-            learned = learn.tend(conn, edge, keeper)
+            learned = self._learn(conn, edge, keeper)
             if time.monotonic() - tended >= BUDGET_SECONDS:
                 budget.tend(conn, clock.now())
                 _catch_up(conn, book)
@@ -98,6 +100,19 @@ class Worker:
                 bell.wait(conn, POLL_SECONDS)
             else:
                 self._stop.wait(REST_SECONDS)
+
+    def _learn(self, conn: psycopg.Connection, edge: Edge, keeper: Keeper) -> learn.Pass:
+        """Learn what waits; an answer that cannot be learned holds up learning, and nothing else."""
+        if time.monotonic() < self._learns_again:
+            return learn.Pass()
+        try:
+            learned = learn.tend(conn, edge, keeper)
+        except (CynicError, DataError, IntegrityError):
+            _LOG.warning("answers could not be learned", exc_info=True)
+            self._is_stuck, self._learns_again = True, time.monotonic() + RETRY_SECONDS
+            return learn.Pass()
+        self._is_stuck = False
+        return learned
 
 
 def _catch_up(conn: psycopg.Connection, book: Book) -> None:
