@@ -84,8 +84,8 @@ STATE: dict[str, LiteralString] = {
 }
 
 
-def one(conn: psycopg.Connection, query: LiteralString) -> Any:
-    row = conn.execute(query).fetchone()
+def one(conn: psycopg.Connection, query: LiteralString, *parameters: object) -> Any:
+    row = conn.execute(query, parameters).fetchone()
     assert row is not None
     return row[0] if len(row) == 1 else row
 
@@ -123,6 +123,8 @@ def test_an_answer_moves_the_four_loops_and_leaves_its_rows(
         "learned": 1,
         "corrected": 0,
         "skipped": 0,
+        "refused": 0,
+        "waiting": 0,
         "q_updates": 3,
         "cycles": 1,
         "consolidations": 0,

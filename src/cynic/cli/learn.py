@@ -38,6 +38,10 @@ def run(*, schema: str | None, as_json: bool) -> None:
         f"{done.learned} answers learned, {done.corrected} of them took a former one back; "
         f"{done.skipped} skipped"
     )
+    if done.refused:
+        click.echo(f"{done.refused} refused: learning_events says why")
+    if done.waiting:
+        click.echo(f"{done.waiting} answers wait for a transaction that is still open")
     click.echo(f"{done.cycles} cycles, {done.consolidations} consolidations")
     for loop, answers in sorted(done.changes.items()):
         click.echo(f"{answers:>10}  {loop}")

@@ -5,17 +5,22 @@ all in one transaction: whoever dies when, the next pass finds either all of it 
 batch ends where a learning cycle is due, so it does not matter where batches end. One learner is at it at a time, by an
 advisory lock.
 
-What waits for a transaction that is still open waits with it: rows of later writers are not taken before its end.
+What waits for a transaction that is still open waits with it: rows of later writers are not taken before its end. A row
+whose data cannot be learned from is set aside with an event that says why, and holds up nothing.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
+from psycopg import DataError
+
+from cynic.base.errors import InvalidDataError
 from cynic.db import sqlfile
 from cynic.flows.learning import answers, cycle, ewc, fold, governance, state
 from cynic.flows.learning.fold import Changes
@@ -34,6 +39,7 @@ BATCH_ROWS: Final = 1000
 FOLD_UPDATES: Final = 5000
 FOLD_AFTER: Final = timedelta(seconds=5)
 
+_LOG = logging.getLogger(__name__)
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("learn.sql")))
 
 
@@ -47,13 +53,17 @@ class Pass:
     corrected: int = 0
     """Of those learned: that took the same person's former answer back."""
     skipped: int = 0
-    """Rows whose feedback is gone, or was learned before."""
+    """Rows whose feedback is gone, was learned before, or was superseded by one that was."""
+    refused: int = 0
+    """Rows whose data could not be learned from; `learning_events` says why."""
     updates: int = 0
     """Of Q-values."""
     cycles: int = 0
     consolidations: int = 0
     changes: Counter[str] = field(default_factory=Counter[str])
     """Loop → answers that moved it, or cycles in which it adjusted something."""
+    waiting: int = 0
+    """Rows that wait for a transaction that is still open; known after a whole run."""
     busy: bool = False
     """Another learner is at it; nothing was done."""
 
@@ -68,6 +78,7 @@ class Pass:
         self.learned += other.learned
         self.corrected += other.corrected
         self.skipped += other.skipped
+        self.refused += other.refused
         self.updates += other.updates
         self.cycles += other.cycles
         self.consolidations += other.consolidations
@@ -81,6 +92,8 @@ class Pass:
             "learned": self.learned,
             "corrected": self.corrected,
             "skipped": self.skipped,
+            "refused": self.refused,
+            "waiting": self.waiting,
             "q_updates": self.updates,
             "cycles": self.cycles,
             "consolidations": self.consolidations,
@@ -114,6 +127,8 @@ def run(
     total.add(consolidate(conn, edge, wait=True, task=task))
     fold_table(conn, edge, wait=True)
     governance.tend(conn, edge)
+    row = conn.execute(_SQL["waiting"]).fetchone()
+    total.waiting = 0 if row is None else row[0]
     return total
 
 
@@ -157,31 +172,85 @@ def learn(
             # Before any further answer, so that its place does not depend on who learned them.
             return _consolidate(conn, edge, counts, task)
         room = max(1, cycle.ANSWERS - (counts.learned - counts.cycled))
-        taken = conn.execute(_SQL["take"], {"limit": min(limit, room)}).fetchall()
-        ids = answers.taken(taken)
-        if not ids:
-            return Pass()
-        events = answers.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
-        known = keeper.known(conn, events, counts)
-        changes, counts = _fold(conn, known, events, counts, edge.clock())
-        state.save(conn, known, changes, edge.clock())
-        counts = replace(counts, ripe=_ripe(known, changes, counts))
-        done = Pass(
-            taken=len(ids),
-            learned=len(events),
-            corrected=changes.corrected,
-            skipped=len(ids) - len(events),
-            updates=changes.updates,
-            changes=Counter(cast("str", row["loop"]) for row in changes.log),
-        )
-        if counts.learned - counts.cycled >= cycle.ANSWERS:
-            counts = _cycle(conn, edge, counts, done)
-        state.count(conn, counts, known.q)
-        if _fold_is_due(counts, edge.clock()):
-            conn.execute(_SQL["fold"], {"now": edge.clock()})
+        done, batch = _learn_next(conn, edge, keeper, counts, limit=min(limit, room))
+        if not done.taken:
+            return done
+        if batch is not None:
+            counts = batch.counts
+            if counts.learned - counts.cycled >= cycle.ANSWERS:
+                counts = _cycle(conn, edge, counts, done)
+            state.count(conn, counts, batch.known.q)
+            if _fold_is_due(counts, edge.clock()):
+                conn.execute(_SQL["fold"], {"now": edge.clock()})
         _leave_task(conn, edge, f"learn:{task or _minute(started)}", done, started)
-    keeper.keep(known, counts.version)
+    if batch is not None:
+        keeper.keep(batch.known, counts.version)
     return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Batch:
+    """Answers that were folded and written, and the counts after them."""
+
+    known: fold.Known
+    counts: Counts
+
+
+def _learn_next(
+    conn: psycopg.Connection, edge: Edge, keeper: Keeper, counts: Counts, *, limit: int
+) -> tuple[Pass, _Batch | None]:
+    """Learn the next rows: all up to the limit, or as many as come before one whose data are refused; or set that aside."""
+    while True:
+        try:
+            with conn.transaction():
+                return _learn_rows(conn, edge, keeper, counts, limit=limit)
+        except (InvalidDataError, DataError) as error:
+            if limit == 1:
+                return _set_aside(conn, edge, error), None
+            limit //= 2
+
+
+def _learn_rows(
+    conn: psycopg.Connection, edge: Edge, keeper: Keeper, counts: Counts, *, limit: int
+) -> tuple[Pass, _Batch | None]:
+    ids = _take(conn, limit)
+    if not ids:
+        return Pass(), None
+    events = answers.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
+    known = keeper.known(conn, events, counts)
+    changes, counts = _fold(conn, known, events, counts, edge.clock())
+    state.save(conn, known, changes, edge.clock())
+    done = Pass(
+        taken=len(ids),
+        learned=len(changes.places),
+        corrected=changes.corrected,
+        skipped=len(ids) - len(changes.places),
+        updates=changes.updates,
+        changes=Counter(cast("str", row["loop"]) for row in changes.log),
+    )
+    counts = replace(counts, ripe=_ripe(known, changes, counts))
+    return done, _Batch(known=known, counts=counts)
+
+
+def _take(conn: psycopg.Connection, limit: int) -> list[str]:
+    return answers.taken(conn.execute(_SQL["take"], {"limit": limit}).fetchall())
+
+
+def _set_aside(conn: psycopg.Connection, edge: Edge, error: Exception) -> Pass:
+    """Take the next row out of the queue without learning from it, and say why; the learner's lock keeps it the next one."""
+    ids = _take(conn, 1)
+    _LOG.warning("nothing could be learned from %s", ", ".join(ids), exc_info=error)
+    row = {
+        "loop": "learning",
+        "event": "failed",
+        "judgment_id": None,
+        "value": None,
+        "action": str(error)[: cycle.ERROR_CHARACTERS_MAX],
+        "delta": None,
+        "metadata": {"signalIds": ids},
+    }
+    state.log(conn, [row], edge.clock())
+    return Pass(taken=len(ids), refused=len(ids))
 
 
 def close_cycle(
@@ -238,15 +307,15 @@ def _fold(
     """Fold a batch and write its journal; what it changed, and the counts after it."""
     changes = Changes()
     with state.Journal(conn, now) as journal:
-        for place, event in enumerate(events, counts.learned + 1):
-            fold.apply(known, changes, event, place)
+        for event in events:
+            fold.apply(known, changes, event, counts.learned + len(changes.places) + 1)
             journal.send(changes)
     return changes, replace(
         counts,
         version=counts.version + 1,
-        learned=counts.learned + len(events),
+        learned=counts.learned + len(changes.places),
         cycled_at=counts.cycled_at or now,
-        episodes=counts.episodes + changes.standing,
+        episodes=counts.episodes + changes.more,
         updates=counts.updates + changes.updates,
         correct=counts.correct + changes.correct,
         unfolded=counts.unfolded + len(changes.journal),
@@ -304,7 +373,7 @@ def _leave_task(
         "id": task,
         "name": task.partition(":")[0],
         "learned": done.learned,
-        "skipped": done.skipped,
+        "skipped": done.skipped + done.refused,
         "started": started,
         "now": edge.clock(),
     }

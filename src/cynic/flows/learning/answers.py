@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, cast
@@ -19,18 +20,22 @@ if TYPE_CHECKING:
 
 PASSING: Final = frozenset({"HOWL", "WAG"})
 DEFAULT_CONTEXT: Final = "general"
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+Age = tuple["datetime", "datetime"]
+"""When an answer was superseded, far in the future while it is not, and when it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Former:
-    """The answer that another one supersedes."""
+class Standing:
+    """The one answer of a person to a judgment that is in what was learned."""
 
     feedback_id: UUID
     outcome: Outcome
-    applied: bool
-    """Whether it was learned from before this batch."""
-    root: int | None
-    """The place of the first answer of this person to the judgment, if one was learned before this batch."""
+    age: Age
+    root: int
+    """The place of the first answer of this person to the judgment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +44,11 @@ class Event:
 
     feedback_id: UUID
     outcome: Outcome
+    age: Age
+    supersedes: UUID | None
+    """The answer in whose place it was given, where its signal says so."""
     judgment_id: str
+    person: UUID | None
     passed: bool
     """The side the judgment took."""
     context: str | None
@@ -47,7 +56,12 @@ class Event:
     item: str
     votes: Sequence[tuple[str, bool]]
     """Dog, and whether its vote passed the item; abstentions are left out."""
-    former: Former | None
+    standing: Standing | None
+    """The answer of the same person to the same judgment that was learned before this batch, and still counts."""
+
+    def comes_after(self, standing: Standing) -> bool:
+        """Whether it takes the place of the one that was learned; else it was superseded before it could be."""
+        return self.supersedes == standing.feedback_id or self.age > standing.age
 
     @property
     def state(self) -> str:
@@ -98,26 +112,39 @@ def events(rows: Iterable[tuple[object, ...]]) -> list[Event]:
 
 
 def _event(row: tuple[object, ...]) -> Event:
-    _, feedback_id, outcome, _, judgment_id, verdict, context, task, item, *former, votes = row
-    former_id, former_outcome, former_applied, former_root = former
+    _, feedback_id, outcome, _, judgment_id, verdict, context, task, item, *answered, votes = row
+    person, superseded_at, answered_at, supersedes, *standing = answered
     return Event(
         feedback_id=cast("UUID", feedback_id),
         outcome=cast("Outcome", outcome),
+        age=_age(superseded_at, answered_at),
+        supersedes=cast("UUID | None", supersedes),
+        person=cast("UUID | None", person),
         judgment_id=cast("str", judgment_id),
         passed=verdict in PASSING,
         context=cast("str | None", context),
         task=cast("str | None", task),
         item=cast("str", item),
         votes=sides(cast("Sequence[tuple[str, float]]", votes or ())),
-        former=None
-        if former_id is None
-        else Former(
-            feedback_id=cast("UUID", former_id),
-            outcome=cast("Outcome", former_outcome),
-            applied=bool(former_applied),
-            root=cast("int | None", former_root),
-        ),
+        standing=_standing(*standing),
     )
+
+
+def _standing(
+    feedback_id: object, outcome: object, superseded_at: object, answered_at: object, root: object
+) -> Standing | None:
+    if feedback_id is None:
+        return None
+    return Standing(
+        feedback_id=cast("UUID", feedback_id),
+        outcome=cast("Outcome", outcome),
+        age=_age(superseded_at, answered_at),
+        root=cast("int", root),
+    )
+
+
+def _age(superseded_at: object, answered_at: object) -> Age:
+    return cast("datetime | None", superseded_at) or _NEVER, cast("datetime", answered_at)
 
 
 def sides(votes: Iterable[tuple[str, float]]) -> list[tuple[str, bool]]:

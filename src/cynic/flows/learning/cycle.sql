@@ -13,8 +13,9 @@ WHERE f.applied AND f.learned_as > %(since)s AND f.learned_as <= %(until)s
 ORDER BY f.learned_as;
 
 -- name: taken_back
--- The same of answers that a former cycle saw and that answers of this one superseded. Looked up one by one, by their judgments:
--- statistics from before the answers were learned make the planner believe that hardly any are, and read them all for each.
+-- The same of answers that counted until this cycle, and in whose place others of the same person were learned in it. Looked up one by
+-- one, by their judgments: statistics from before the answers were learned make the planner believe that hardly any are, and read
+-- them all for each.
 SELECT o.learned_as, o.id, o.judgment_id, o.outcome, o.actual_score, j.q_score, j.verdict, j.query_type, j.task_type, j.item_type,
        j.session_id, o.user_id, j.dimension_scores,
        (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id)
@@ -22,12 +23,14 @@ SELECT o.learned_as, o.id, o.judgment_id, o.outcome, o.actual_score, j.q_score, 
        j.created_at, o.created_at, j.confidence
 FROM feedback AS f
 CROSS JOIN LATERAL (
-    SELECT x.* FROM feedback AS x
-    WHERE x.judgment_id = f.judgment_id AND x.user_id IS NOT DISTINCT FROM f.user_id AND x.superseded_at = f.created_at AND x.id <> f.id
-    OFFSET 0
+    SELECT n.*
+    FROM (SELECT x.* FROM feedback AS x WHERE x.judgment_id = f.judgment_id AND x.user_id IS NOT DISTINCT FROM f.user_id OFFSET 0) AS n
+    WHERE n.learned_as <= %(since)s
+    ORDER BY n.learned_as DESC
+    LIMIT 1
 ) AS o
 JOIN judgments AS j ON j.judgment_id = o.judgment_id
-WHERE f.learned_as > %(since)s AND f.learned_as <= %(until)s AND o.learned_as <= %(since)s
+WHERE f.learned_as > %(since)s AND f.learned_as <= %(until)s
 ORDER BY o.learned_as;
 
 -- name: kept

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from cynic.domains.learning.answers import WORTH, Tally, taken_back
 from cynic.domains.learning.thompson import NEW_ARM, Arm
+from cynic.flows.learning.answers import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,8 +46,10 @@ class Changes:
     places: dict[UUID, int] = field(default_factory=dict["UUID", int])
     """Answer → its place in the order of learning; also of those that a later one of the batch took back."""
     taken_back: set[UUID] = field(default_factory=set["UUID"])
-    roots: dict[UUID, int] = field(default_factory=dict["UUID", int])
-    """Answer → the place of the first one of its person to its judgment."""
+    standing: dict[tuple[str, UUID | None], Standing] = field(
+        default_factory=dict["tuple[str, UUID | None]", "Standing"]
+    )
+    """Judgment and person → the answer of this batch that is in what was learned."""
     reset_at: int | None = None
     """How many rows of the journal came before the values were last given up."""
     tasks: dict[str, tuple[int, float]] = field(default_factory=dict[str, tuple[int, float]])
@@ -55,46 +58,46 @@ class Changes:
     """(loop, state) → answers folded."""
     corrected: int = 0
     updates: int = 0
-    standing: int = 0
+    more: int = 0
     """Change of the number of answers that are in what was learned."""
     correct: int = 0
     """The same, of those that say correct."""
 
 
-def apply(known: Known, changes: Changes, event: Event, place: int) -> None:
-    """Fold one answer, the `place`-th of all; what the former one did is taken back if it was learned."""
-    former = _former(changes, event)
-    root = changes.roots[event.feedback_id] = _root(changes, event, place)
+def apply(known: Known, changes: Changes, event: Event, place: int) -> bool:
+    """Fold one answer, the `place`-th of all, and take back what the one that it comes after did.
+
+    False when it was superseded by one that was folded before: nothing is left to learn from it then.
+    """
+    key = event.judgment_id, event.person
+    standing = changes.standing.get(key, event.standing)
+    if standing is not None and not event.comes_after(standing):
+        return False
+    former, root = (None, place) if standing is None else (standing.outcome, standing.root)
     _learn_q(known, changes, event, former, (place, root))
     _learn_arms(known, changes, event, former)
     _learn_dogs(known, changes, event, former)
     _learn_kind(known, changes, event, former)
+    if standing is not None:
+        _take_back(changes, standing)
     _keep_episode(changes, event)
     _count_task(changes, event, former)
     changes.places[event.feedback_id] = place
-    changes.standing += 1
+    changes.standing[key] = Standing(
+        feedback_id=event.feedback_id, outcome=event.outcome, age=event.age, root=root
+    )
+    changes.more += 1
     changes.correct += event.outcome == "correct"
-    if former is not None and event.former is not None:
-        changes.corrected += 1
-        changes.standing -= 1
-        changes.correct -= former == "correct"
-        changes.taken_back.add(event.former.feedback_id)
-        if changes.episodes.pop(name := _episode(event.former.feedback_id), None) is None:
-            changes.dropped.append(name)
+    return True
 
 
-def _former(changes: Changes, event: Event) -> Outcome | None:
-    """The former answer's outcome, if it is in what was learned."""
-    former = event.former
-    if former is None or former.feedback_id in changes.taken_back:
-        return None
-    return former.outcome if former.applied or former.feedback_id in changes.places else None
-
-
-def _root(changes: Changes, event: Event, place: int) -> int:
-    if event.former is None:
-        return place
-    return changes.roots.get(event.former.feedback_id, event.former.root or place)
+def _take_back(changes: Changes, standing: Standing) -> None:
+    changes.corrected += 1
+    changes.more -= 1
+    changes.correct -= standing.outcome == "correct"
+    changes.taken_back.add(standing.feedback_id)
+    if changes.episodes.pop(name := _episode(standing.feedback_id), None) is None:
+        changes.dropped.append(name)
 
 
 def _count_task(changes: Changes, event: Event, former: Outcome | None) -> None:
