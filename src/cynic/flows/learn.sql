@@ -12,12 +12,19 @@ SELECT pg_advisory_xact_lock(hashtextextended('cynic learner default of ' || cur
 -- The next rows in the order of their writers, out of the queue. Only rows that nothing can come before any more:
 -- every transaction as old as their writer has ended, or their writer was one of another cluster. Nobody else deletes
 -- here, so no row is skipped for being locked.
-DELETE FROM ops_learning_queue AS q
-WHERE q.id = ANY (ARRAY(
+WITH restored AS MATERIALIZED (
     SELECT o.id FROM ops_learning_queue AS o
-    WHERE o.written_by < pg_snapshot_xmin(pg_current_snapshot()) OR o.written_by >= pg_snapshot_xmax(pg_current_snapshot())
-    ORDER BY o.written_by >= pg_snapshot_xmax(pg_current_snapshot()) DESC, o.written_by, o.id
-    LIMIT %(limit)s))
+    WHERE o.written_by >= pg_snapshot_xmax(pg_current_snapshot())
+    ORDER BY o.written_by, o.id
+    LIMIT %(limit)s::bigint
+), ours AS MATERIALIZED (
+    SELECT o.id FROM ops_learning_queue AS o
+    WHERE o.written_by < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY o.written_by, o.id
+    LIMIT %(limit)s::bigint - (SELECT count(*) FROM restored)
+)
+DELETE FROM ops_learning_queue AS q
+WHERE q.id = ANY (ARRAY(SELECT r.id FROM restored AS r UNION ALL SELECT o.id FROM ours AS o))
 RETURNING q.signal_id, q.written_by >= pg_snapshot_xmax(pg_current_snapshot()), q.written_by::text::bigint, q.id;
 
 -- name: due

@@ -14,12 +14,11 @@ FROM jsonb_to_recordset(%(cells)s) AS c (state text, dog text, fisher numeric)
 WHERE g.service_id = 'default' AND g.state_key = c.state AND g.action = c.dog;
 
 -- name: episodes
--- The newest ones, on which values are tried.
+-- The newest ones, on which values are tried; of the newest rows only, so that no plan reads them all.
 SELECT e.outcome ->> 'state', e.actions
-FROM qlearning_episodes AS e
+FROM (SELECT x.* FROM qlearning_episodes AS x ORDER BY x.id DESC LIMIT %(limit)s::bigint) AS e
 WHERE e.service_id = 'default' AND e.episode_id LIKE 'feedback:%%'
-ORDER BY e.created_at DESC, e.id DESC
-LIMIT %(limit)s::bigint;
+ORDER BY e.id DESC;
 
 -- name: history
 INSERT INTO qlearning_ewc_history (consolidation_id, task_id, fisher_entries, avg_fisher, q_states,

@@ -2,10 +2,11 @@
 
 -- name: answered
 -- Of judgments the share of the answers that call them right, among those that count and are not partial, in the order
--- in which the first of these was learned.
+-- in which the first of these was learned. Nothing is asked of their places: statistics from before the answers were learned
+-- would have the planner read all that have one.
 SELECT f.judgment_id, avg((f.outcome = 'correct')::integer), min(f.learned_as)
 FROM feedback AS f
-WHERE f.judgment_id = ANY (%(judgments)s::text[]) AND f.applied AND f.learned_as <= %(until)s::bigint AND f.outcome <> 'partial'
+WHERE f.judgment_id = ANY (%(judgments)s::text[]) AND f.applied AND f.outcome <> 'partial'
 GROUP BY f.judgment_id
 ORDER BY min(f.learned_as);
 
@@ -21,7 +22,7 @@ WITH given AS MATERIALIZED (
 ), known AS (
     UPDATE forgetting_judgments AS f SET accuracy = g.accuracy
     FROM given AS g
-    WHERE f.judgment_id = g.judgment
+    WHERE f.judgment_id = ANY (ARRAY(SELECT x.judgment FROM given AS x)) AND f.judgment_id = g.judgment
     RETURNING f.task_type
 ), fresh AS (
     INSERT INTO forgetting_judgments (task_type, judgment_id, accuracy, created_at)
