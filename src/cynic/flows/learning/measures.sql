@@ -10,12 +10,8 @@ WHERE (l.loop_name = 'dog-votes' AND l.state_type = 'default')
 ORDER BY l.loop_name, l.state_type;
 
 -- name: td_errors
--- The newest updates of Q-learning; corrections are none. Of the newest rows only, so that no plan reads them all.
-SELECT t.td_error
-FROM (SELECT x.id, x.service_id, x.td_error, x.reward FROM td_error_tracker AS x ORDER BY x.id DESC LIMIT 10 * %(limit)s::bigint) AS t
-WHERE t.service_id = 'default' AND t.reward IS NOT NULL
-ORDER BY t.id DESC
-LIMIT %(limit)s::bigint;
+-- The errors of the newest updates of Q-learning.
+SELECT e.td_error FROM get_newest_td_errors('default', %(limit)s::integer) AS e (td_error);
 
 -- name: measured
 -- What was measured, all at the moment of the cycle.

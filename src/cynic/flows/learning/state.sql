@@ -34,14 +34,8 @@ GROUP BY g.state_key, g.action
 ORDER BY g.state_key, g.action;
 
 -- name: window
--- The newest TD errors since the table last started anew, newest first; corrections have no reward and are no errors of
--- an update.
-SELECT t.td_error FROM td_error_tracker AS t
-WHERE t.service_id = 'default' AND t.reward IS NOT NULL
-  AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'reset_td_id')::bigint
-                       FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
-ORDER BY t.id DESC
-LIMIT %(limit)s::bigint;
+-- The newest TD errors since the table last started anew, newest first.
+SELECT e.td_error FROM get_newest_td_errors('default', %(limit)s::integer) AS e (td_error);
 
 -- name: loops
 -- What some loops know in some states.

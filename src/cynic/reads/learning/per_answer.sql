@@ -20,10 +20,5 @@ ORDER BY l.episode_count DESC, l.state_type
 LIMIT %(limit)s;
 
 -- name: td_errors
--- The newest updates of Q-learning since its values were last given up; corrections are none.
-SELECT t.td_error FROM td_error_tracker AS t
-WHERE t.service_id = 'default' AND t.reward IS NOT NULL
-  AND t.id > coalesce((SELECT (s.q_table -> 'stats' ->> 'reset_td_id')::bigint
-                       FROM qlearning_state AS s WHERE s.service_id = 'default'), 0)
-ORDER BY t.id DESC
-LIMIT %(limit)s;
+-- The errors of the newest updates of Q-learning since its values were last given up.
+SELECT e.td_error FROM get_newest_td_errors('default', %(limit)s::integer) AS e (td_error);
