@@ -516,3 +516,38 @@ def test_the_seeds_are_the_contracts(db: psycopg.Connection) -> None:
         "shared_memory_patterns",
     ):
         assert one(db, f"SELECT count(*) FROM {table}") == 1
+
+
+@pytest.mark.parametrize("reset", [0, 40, 3000, 3999, 4000])
+@pytest.mark.parametrize("most", [0, 1, 100, 10_000])
+def test_the_newest_td_errors_are_those_of_updates_since_the_values_began_anew(
+    db: psycopg.Connection, reset: int, most: int
+) -> None:
+    # Every third row is a correction, every fifth of another service, and retention has left a gap.
+    db.execute(
+        "INSERT INTO td_error_tracker (service_id, state, action, td_error, current_q, reward) "
+        "SELECT CASE WHEN n % 5 = 0 THEN 'other' ELSE 'default' END, 's', 'Sage', n, 0.5, CASE WHEN n % 3 <> 0 THEN 0.5 END "
+        "FROM generate_series(1, 4000) AS n"
+    )
+    first = one(db, "SELECT min(id) FROM td_error_tracker")
+    db.execute(
+        "DELETE FROM td_error_tracker WHERE td_error BETWEEN 50 AND 3500 AND mod(td_error::integer, 2) = 0"
+    )
+    db.execute("DELETE FROM td_error_tracker WHERE td_error BETWEEN 3000 AND 3900")
+    db.execute(
+        "INSERT INTO qlearning_state (service_id, q_table) VALUES ('default', %s) "
+        "ON CONFLICT (service_id) DO UPDATE SET q_table = excluded.q_table",
+        [f'{{"stats": {{"reset_td_id": {first - 1 + reset}}}}}'],
+    )
+    found = [row[0] for row in db.execute("SELECT get_newest_td_errors('default', %s)", [most])]
+    wanted = db.execute(
+        "SELECT td_error FROM td_error_tracker WHERE service_id = 'default' AND reward IS NOT NULL AND td_error > %s "
+        "ORDER BY id DESC LIMIT %s",
+        [reset, most],
+    )
+    assert found == [row[0] for row in wanted]
+
+
+def test_the_newest_td_errors_of_nothing_are_none(db: psycopg.Connection) -> None:
+    assert db.execute("SELECT get_newest_td_errors('default', 100)").fetchall() == []
+    assert db.execute("SELECT get_newest_td_errors('nobody', 100)").fetchall() == []
