@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +96,37 @@ def test_a_loop_is_measured_once_all_its_parts_are(
     shown = loops(conn)
     assert shown["dog-votes"]["maturity"] == pytest.approx(measured["dog-votes"][0])
     assert shown["ewc"].get("maturity") is None
+
+
+def test_the_loops_of_a_cycle_are_measured_as_they_are_used(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Say,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cycle, "ANSWERS", 40)
+    rng = random.Random(5)
+    for number in range(200):
+        dimensions = {name: round(rng.uniform(55, 95), 1) for name in ("ACCURACY", "UTILITY")}
+        judged = judge(
+            context_type="review", dimensions=dimensions, session_id=f"s{number % 3}"
+        ).judgment_id
+        actual = sum(dimensions.values()) / 2 + rng.gauss(0, 4)
+        say(
+            judged, "correct" if rng.random() < 0.85 else "incorrect", actual_score=round(actual, 1)
+        )
+        if number == 79:
+            learn.run(conn, edge)
+            assert "residual" not in names(conn), "weights that were not known have not moved"
+    learn.run(conn, edge)
+    assert {"residual", "emergence", "meta-cognition"} <= names(conn)
+    for loop in ("residual", "emergence", "meta-cognition"):
+        assert 0 < loops(conn)[loop]["maturity"] < 1, loop
+
+
+def names(conn: psycopg.Connection) -> set[str]:
+    return {row[0] for row in rows(conn, "SELECT loop_name FROM learning_maturity")}
 
 
 def loops(conn: psycopg.Connection) -> dict[str, Any]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_learn import one
 
 from cynic.domains.learning.metacognition import EXPLORATION
 from cynic.flows import learn
-from cynic.flows.learning import metacognition
+from cynic.flows.learning import cycle, metacognition, sessions
+from cynic.flows.learning.sessions import Done, Met, Session, Told
 from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
@@ -35,6 +39,16 @@ def work(judge: Judge, say: Say, outcomes: Iterable[str], **fields: Any) -> list
 def shown(conn: psycopg.Connection) -> Any:
     found: Any = status(conn)
     return {loop["loop"]: loop for loop in found["loops"]}["meta-cognition"]
+
+
+def known(conn: psycopg.Connection) -> dict[str, Any]:
+    """What is known of each session."""
+    return dict(
+        conn.execute(
+            "SELECT state_type, weights FROM loop_persistence_state "
+            "WHERE loop_name = 'meta-cognition' AND state_type <> 'default'"
+        ).fetchall()
+    )
 
 
 def test_a_session_gets_stuck_and_goes_on(
@@ -106,17 +120,16 @@ def test_a_session_that_comes_back_later_has_its_friction_still(
     say: Say,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metacognition, "SESSIONS_MAX", 1)
+    monkeypatch.setattr(sessions, "SESSIONS_MAX", 1)
     work(judge, say, ["incorrect"] * 5)
     learn.run(conn, edge)
     for other in ("t", "u"):
         work(judge, say, ["correct"], session_id=other)
         learn.run(conn, edge)
-    kept = one(
-        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'meta-cognition'"
-    )
-    assert list(kept["sessions"]) == ["judgments u"]
-    assert {name: each["actions"] for name, each in kept["hindered"].items()} == {"judgments s": []}
+    kept = known(conn)
+    assert sorted(kept) == ["judgments s", "judgments u"]
+    assert kept["judgments s"]["actions"] == []
+    assert shown(conn)["detail"]["states"] == {"exploring": 1}, "one of which only that is kept"
     work(judge, say, ["incorrect"] * 5)
     learn.run(conn, edge)
     assert one(conn, "SELECT count(*) FROM frictions") == 1, "one for as long as it lasts"
@@ -220,15 +233,10 @@ def test_calls_of_tools_are_looked_at_too_and_leave_their_patterns(
         "SELECT session_id, pattern_type, pattern_data -> 'actions', pattern_data ->> 'source' FROM session_patterns",
     ) == ("agent", "CYCLE", ["Read", "Edit", "Bash"], "calls")
     assert one(conn, "SELECT friction_type FROM frictions") == "stuck"
-    before = one(
-        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'meta-cognition'"
-    )
+    before = known(conn)
     say(judge().judgment_id, "correct")
     learn.run(conn, edge)
-    after = one(
-        conn, "SELECT weights FROM loop_persistence_state WHERE loop_name = 'meta-cognition'"
-    )
-    assert after["mark"] == before["mark"], "no call is looked at twice"
+    assert known(conn) == before, "no call is looked at twice"
 
 
 def test_without_answers_nothing_is_known(conn: psycopg.Connection, edge: Edge) -> None:
@@ -237,3 +245,118 @@ def test_without_answers_nothing_is_known(conn: psycopg.Connection, edge: Edge) 
     assert found["state"] == "not enough data yet (0 of 1)"
     assert found["detail"]["states"] == {}
     assert one(conn, "SELECT count(*) FROM frictions") == 0
+
+
+def measured(conn: psycopg.Connection) -> list[Any]:
+    return conn.execute(
+        "SELECT maturity::float8, data_coverage::float8, convergence::float8, accuracy::float8, adaptability::float8 "
+        "FROM learning_maturity WHERE loop_name = 'meta-cognition' ORDER BY id"
+    ).fetchall()
+
+
+def counts(conn: psycopg.Connection) -> Any:
+    """Source → state → actions that were met in it."""
+    return one(
+        conn,
+        "SELECT weights -> 'met' FROM loop_persistence_state "
+        "WHERE loop_name = 'meta-cognition' AND state_type = 'default'",
+    )
+
+
+def test_what_a_state_foretells_is_measured(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Say,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cycle, "ANSWERS", 20)
+    work(judge, say, ["correct"] * 20)
+    learn.run(conn, edge)
+    assert counts(conn) == {"judgments": {"executing": 15, "exploring": 4}}
+    assert measured(conn) == [], "fewer than thirty were foretold"
+    work(judge, say, ["correct"] * 40)
+    learn.run(conn, edge)
+    assert counts(conn) == {"judgments": {"executing": 15, "exploring": 4, "flow": 40}}
+    *_, (whole, coverage, convergence, accuracy, adaptability) = measured(conn)
+    # One of six cells has thirty; it stayed in flow; all 55 that were foretold came so.
+    assert (coverage, convergence, adaptability) == (pytest.approx(1 / 6), 1, 1)
+    assert accuracy == pytest.approx(55 / (55 + 1.96**2), abs=1e-4)
+    assert whole == pytest.approx((coverage * accuracy) ** 0.25, abs=1e-9)
+    assert shown(conn)["maturity"] == pytest.approx(whole)
+
+
+def test_nothing_is_measured_of_sessions_that_nobody_saw(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Say,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cycle, "ANSWERS", 20)
+    for _ in range(3):
+        work(judge, say, ["correct"] * 20, session_id=None)
+        learn.run(conn, edge)
+    assert counts(conn) == {}
+    assert measured(conn) == []
+    # Sessions of one action each were in no state before it.
+    for number in range(40):
+        work(judge, say, ["correct"], session_id=f"s{number}")
+    learn.run(conn, edge)
+    assert counts(conn) == {"judgments": {}}
+    assert measured(conn) == []
+
+
+def told(place: int, outcome: str, *, key: str | None = None, is_first: bool = True) -> Told:
+    return Told(place, Done("review", outcome == "correct", key or f"j{place}"), is_first)
+
+
+def test_each_new_action_is_met_once_in_the_state_that_was_left_before_it() -> None:
+    session = Session()
+    met = session.take([told(place, "incorrect") for place in range(6)], ())
+    assert met is not None
+    assert [one.state for one in met] == [None, *["exploring"] * 4, "stuck"]
+    assert [one.hit for one in met] == [None] * 5 + [True]
+    met = session.take([told(6, "correct")], ())
+    assert met == [Met(6, "stuck", True)]
+    assert [one.hit for one in met] == [False]
+    before = replace(session)
+    assert session.take([told(7, "correct", key="j6")], ()) is None, "the same of the same"
+    assert session.take([told(8, "correct", key="gone", is_first=False)], ["gone"]) is None
+    assert session == before
+    # Otherwise of what is known: no new action, but another state; then what was taken back leaves none.
+    assert session.take([told(9, "correct", key=f"j{at}") for at in range(1, 6)], ()) == []
+    assert (session.before, session.state, session.new) == ("stuck", "executing", 0)
+    assert session.take((), [f"j{place}" for place in range(7)]) == []
+    assert (session.before, session.state, session.actions) == ("executing", None, [])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.booleans()), max_size=60), st.data()
+)
+def test_it_does_not_matter_where_cycles_fall(
+    done: list[tuple[int, bool, bool]], data: st.DataObject
+) -> None:
+    stream = [
+        Told(place, Done(f"a{key % 3}", ok, f"j{key}"), is_first)
+        for place, (key, ok, is_first) in enumerate({one[0]: one for one in done}.values())
+    ]
+    whole, parted = Session(), Session()
+    expected = whole.take(stream, ()) or []
+    cut = data.draw(st.integers(0, len(stream)))
+    found = [*(parted.take(stream[:cut], ()) or ()), *(parted.take(stream[cut:], ()) or ())]
+    assert found == expected
+    assert (parted.actions, parted.state) == (whole.actions, whole.state)
+    assert Session.read(parted.row("s")["weights"]).actions == parted.actions  # pyright: ignore[reportArgumentType]
+
+
+def test_an_answer_that_changes_after_many_others_is_no_new_action(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    first = work(judge, say, ["correct"] * 25)[0]
+    learn.run(conn, edge)
+    before = known(conn)
+    say(first, "incorrect", user="ada")
+    learn.run(conn, edge)
+    assert known(conn) == before
+    assert counts(conn) == {"judgments": {"executing": 15, "exploring": 4, "flow": 5}}

@@ -10,6 +10,7 @@ import pytest
 from cynic.domains.learning import residual_fit
 from cynic.flows import learn
 from cynic.flows.learning import cycle, residual
+from cynic.reads.learning import discovered
 from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
@@ -229,3 +230,22 @@ def test_clusters_and_candidates_are_bounded(
     assert (
         one(conn, "SELECT count(*) FROM loop_persistence_state WHERE loop_name = 'residual'") == 3
     )
+
+
+def test_anomalies_are_counted_up_to_a_bound(
+    conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conn.execute(
+        "INSERT INTO residual_anomalies (source_type, source_id, residual, severity) "
+        "SELECT 'judgment', n::text, 0.5, CASE WHEN n < 3 THEN 'critical' ELSE 'high' END FROM generate_series(1, 9) AS n"
+    )
+    conn.execute(
+        "INSERT INTO anomalies (anomaly_id, source_type, severity, description, resolved, acknowledged) "
+        "SELECT n::text, 'judgment', 'high', 'd', n < 3, n > 6 FROM generate_series(1, 9) AS n"
+    )
+    for bound, high, unresolved in ((1000, 7, 4), (3, 3, 3)):
+        monkeypatch.setattr(discovered, "COUNTED_MAX", bound)
+        detail = discovered.residual(conn).detail
+        assert detail["anomalies"] == {"critical": 2, "high": high}
+        assert detail["unresolved"] == unresolved
+        assert detail["counted_up_to"] == bound

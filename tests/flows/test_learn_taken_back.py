@@ -161,12 +161,10 @@ def test_an_answer_that_is_left_open_now_is_no_action_any_more(
     for judged in told:
         say(judged, "partial", user="ada")
     learn.run(conn, edge)
-    sessions = kept(conn, "meta-cognition")["default"]["sessions"]
-    assert sessions["judgments s"]["actions"] == []
+    assert kept(conn, "meta-cognition")["judgments s"]["actions"] == []
     say(told[0], "correct", user="ada")
     learn.run(conn, edge)
-    sessions = kept(conn, "meta-cognition")["default"]["sessions"]
-    assert sessions["judgments s"]["actions"] == [["code", True, told[0]]]
+    assert kept(conn, "meta-cognition")["judgments s"]["actions"] == [["code", True, told[0]]]
 
 
 def test_biases_and_people_show_in_their_tables(

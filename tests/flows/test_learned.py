@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -166,3 +167,28 @@ def test_overconfident_writers_are_shown_the_map_that_would_mend_it(
     assert found["map"]["method"] == "platt"
     assert found["ece_before"] > 0.2
     assert found["ece_after"] < 0.1
+
+
+def test_answers_of_one_moment_have_an_order(conn: psycopg.Connection) -> None:
+    moment = now()
+    rng = random.Random(2)
+    for _ in range(300):
+        p, right = rng.uniform(0.3, 0.61), rng.random() < 0.6
+        conn.execute(
+            "INSERT INTO calibration_tracking (predicted_outcome, actual_outcome, predicted_confidence, created_at) "
+            "VALUES ('correct', %s, %s, %s)",
+            ["correct" if right else "incorrect", p, moment],
+        )
+        conn.execute(
+            "INSERT INTO brier_predictions (predicted, actual, timestamp) VALUES (%s, %s, %s)",
+            [p, int(right), moment],
+        )
+    found: Any = calibration(conn)
+    assert found["recalibration"] is not None
+    for _ in range(3):
+        # What lies where on the disk is another order each time.
+        conn.execute(
+            "UPDATE calibration_tracking SET actual_outcome = actual_outcome WHERE random() < 0.5"
+        )
+        conn.execute("UPDATE brier_predictions SET actual = actual WHERE random() < 0.5")
+        assert calibration(conn) == found

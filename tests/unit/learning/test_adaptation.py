@@ -21,6 +21,7 @@ from cynic.domains.learning.metacognition import (
     state_of,
     strategy_for,
     tuned,
+    walked,
 )
 from cynic.domains.learning.prequential import Event, Fading, learned, observed
 from cynic.domains.learning.sona import Observation, adapted, pearson
@@ -197,6 +198,36 @@ def actions(*successes: bool, names: str = "abcdefgh", every: float = 1.0) -> li
 )
 def test_states(done: list[Action], now: float, before: State | None, state: State | None):
     assert state_of(done, now, before) == state
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=45),
+    st.sampled_from([None, *get_args(State)]),
+    st.data(),
+)
+def test_walking_is_looking_after_each_action(
+    done: list[tuple[str, bool]], before: State | None, data: st.DataObject
+) -> None:
+    actions = [Action(name, ok, float(at)) for at, (name, ok) in enumerate(done)]
+    first = data.draw(st.integers(0, len(actions)))
+    expected: list[State | None] = [before]
+    for end in range(first + 1, len(actions) + 1):
+        seen = actions[max(0, end - metacognition.FLOW_ACTIONS) : end]
+        expected.append(state_of(seen, seen[-1].at_seconds, expected[-1]))
+    assert walked(actions, first, before) == expected
+    # It may stop anywhere and go on.
+    middle = data.draw(st.integers(first, len(actions)))
+    begun = walked(actions[:middle], first, before)
+    assert [*begun[:-1], *walked(actions, middle, begun[-1])] == expected
+
+
+def test_walking_begins_among_the_actions() -> None:
+    assert walked([], 0, "stuck") == ["stuck"]
+    for first in (-1, 2):
+        with pytest.raises(InvalidDataError):
+            walked([Action("a", True, 0.0)], first)
+    with pytest.raises(InvalidDataError):
+        walked([Action("a", True, 1.0), Action("a", True, 0.0)], 2)
 
 
 def test_strategies_escalate_and_every_state_has_one():

@@ -13,7 +13,7 @@ measured, never 0.
 Retention: signals, TD errors 30 days; learning events, calibration, Brier rows, forgetting judgments and
 processed preference pairs 90 days; the last 1000 episodes of each service. Weights and state are kept.
 Alerts that nobody acknowledged, pairs that nobody processed, signals that wait for the learner and TD errors that
-the Q-table does not hold yet outlive their interval.
+the Q-table does not hold yet outlive their interval. A call of a tool that waits for meta-cognition goes with its row.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ TABLES: Final = (
     "forgetting_metrics",
     "learning_events",
     "loop_persistence_state",
+    "ops_call_queue",
     "ops_learning_queue",
     "pattern_evolution",
     "preference_pairs",

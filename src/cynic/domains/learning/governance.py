@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from cynic.domains.learning.bounds import PHI, PHI2, PHI3, finite, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping
 
     from cynic.domains.learning.residual import Candidate
 
@@ -138,7 +138,7 @@ def in_turn(candidates: Iterable[tuple[Candidate, float]]) -> list[Candidate]:
     return [candidate for candidate, _ in ordered]
 
 
-def promoted_name(candidate: Candidate, taken: Sequence[str]) -> str:
+def promoted_name(candidate: Candidate, taken: Collection[str]) -> str:
     """{WEAK}_EXTENDED after its one weak dimension, else the first free DISCOVERED_n."""
     if len(candidate.weak) == 1 and (name := f"{candidate.weak[0]}_EXTENDED") not in taken:
         return name

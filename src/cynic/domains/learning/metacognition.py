@@ -18,7 +18,7 @@ from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.bounds import PHI, clamp, finite, within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 State = Literal["exploring", "executing", "stuck", "thrashing", "recovering", "flow"]
 Strategy = Literal["depth_first", "breadth_first", "backtrack", "simplify", "escalate", "reset"]
@@ -34,6 +34,14 @@ LEARNING_RATE: Final = (0.01, 0.618)
 EXPLORATION: Final = (0.01, 0.618)
 TEMPERATURE: Final = (0.1, 2.0)
 DISCOUNT: Final = (0.5, 0.99)
+
+FORETOLD: Final[Mapping[State, bool]] = {
+    "flow": True,
+    "executing": True,
+    "stuck": False,
+    "thrashing": False,
+}
+"""Whether the next action succeeds, as a state has it; the others leave it open."""
 
 _STUCK: Final[tuple[Strategy, ...]] = ("backtrack", "simplify", "escalate", "reset")
 _THRASHING: Final[tuple[Strategy, ...]] = ("simplify", "backtrack", "escalate", "reset")
@@ -88,6 +96,30 @@ def state_of(
     if not actions:
         return None
     _check_order(actions, now_seconds)
+    return _state(actions, now_seconds, before)
+
+
+def walked(
+    actions: Sequence[Action], first: int, before: State | None = None
+) -> list[State | None]:
+    """The state before each action from place `first` on, and at last that after all; each looks at the last 20 actions.
+
+    `before` is the state that was left by the actions before `first`.
+    """
+    if not 0 <= first <= len(actions):
+        raise InvalidDataError(f"there is no place {first} in {len(actions)} actions")
+    if actions:
+        _check_order(actions, actions[-1].at_seconds)
+    found: list[State | None] = [before]
+    for end in range(first + 1, len(actions) + 1):
+        before = _state(
+            actions[max(0, end - FLOW_ACTIONS) : end], actions[end - 1].at_seconds, before
+        )
+        found.append(before)
+    return found
+
+
+def _state(actions: Sequence[Action], now_seconds: float, before: State | None) -> State:
     if _stuck(actions, now_seconds):
         return "stuck"
     success = _success(actions[-STUCK_ACTIONS:])
@@ -143,12 +175,12 @@ def tuned(
 
 
 def _stuck(actions: Sequence[Action], now_seconds: float) -> bool:
-    advances = [
+    advances = (
         action.at_seconds
-        for action in actions
+        for action in reversed(actions)
         if (action.succeeded if action.progressed is None else action.progressed)
-    ]
-    last = advances[-1] if advances else actions[0].at_seconds
+    )
+    last = next(advances, actions[0].at_seconds)
     if now_seconds - last >= STUCK_SECONDS:
         return True
     latest = actions[-STUCK_ACTIONS:]
@@ -156,7 +188,7 @@ def _stuck(actions: Sequence[Action], now_seconds: float) -> bool:
 
 
 def _success(actions: Sequence[Action]) -> float:
-    return sum(action.succeeded for action in actions) / len(actions)
+    return sum([action.succeeded for action in actions]) / len(actions)
 
 
 def _check_order(actions: Sequence[Action], now_seconds: float) -> None:

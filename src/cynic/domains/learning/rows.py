@@ -138,6 +138,17 @@ class LoopPersistenceStateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpsCallQueueRow:
+    """Calls of tools that meta-cognition has not looked at since they ended or were told otherwise."""
+
+    usage_id: int
+    """The row of tool_usage; no key refers to it, so that storing a call is no dearer: a call that goes takes its rows along."""
+    id: int
+    is_first: bool
+    """Whether it has only now ended in a session; else what is known of it has changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpsLearningQueueRow:
     """Signals that the loops have not seen yet; a learner takes rows out and folds them."""
 

@@ -246,7 +246,7 @@ def _ballots(judged: Iterable[Voted], usually: Mapping[str, Tally]) -> dict[str,
 def _promote(
     conn: psycopg.Connection, one: Proposed, result: Mapping[str, object], now: datetime
 ) -> str:
-    taken = [row[0] for row in conn.execute(_SQL["names"])]
+    taken = {row[0] for row in conn.execute(_SQL["names"])}
     name = rules.promoted_name(one.candidate, taken)
     row = {
         "name": name,

@@ -70,17 +70,23 @@ SET metadata = d.metadata || jsonb_build_object('status', 'retired', 'retired_at
 WHERE d.name = %(name)s::text AND d.metadata ->> 'status' = 'active';
 
 -- name: judged
--- Of the newest answers those on judgments that judged a dimension since it was added.
-SELECT j.created_at, (j.dimension_scores ->> %(name)s::text)::float8, x.outcome, j.verdict,
-       (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id) FROM dog_votes AS v WHERE v.item_id = j.judgment_id)
+-- Of the newest answers those on judgments that judged a dimension since it was added. So many are looked at, and their
+-- judgments one by one, however many there are in all and however few are from since then.
+SELECT j.created_at, j.score, x.outcome, j.verdict, j.votes
 FROM (
-    SELECT f.judgment_id, f.outcome, f.learned_as FROM feedback AS f
-    WHERE f.learned_as IS NOT NULL AND f.applied AND f.outcome <> 'partial' AND f.created_at >= %(since)s::timestamptz
+    SELECT f.judgment_id, f.outcome, f.applied, f.created_at, f.learned_as FROM feedback AS f
+    WHERE f.learned_as IS NOT NULL
     ORDER BY f.learned_as DESC
     LIMIT %(limit)s::bigint
 ) AS x
-JOIN judgments AS j ON j.judgment_id = x.judgment_id
-WHERE j.dimension_scores ? %(name)s::text
+CROSS JOIN LATERAL (
+    SELECT y.created_at, (y.dimension_scores ->> %(name)s::text)::float8 AS score, y.verdict,
+           (SELECT jsonb_agg(jsonb_build_array(v.dog_name, v.vote_score) ORDER BY v.id) FROM dog_votes AS v WHERE v.item_id = y.judgment_id) AS votes
+    FROM judgments AS y
+    WHERE y.judgment_id = x.judgment_id AND y.dimension_scores ? %(name)s::text
+    OFFSET 0
+) AS j
+WHERE x.applied AND x.outcome <> 'partial' AND x.created_at >= %(since)s::timestamptz
 ORDER BY x.learned_as;
 
 -- name: anomalies

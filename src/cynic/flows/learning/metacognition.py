@@ -1,44 +1,42 @@
 """Meta-cognition: how the work of each session goes, what keeps going wrong, and how much to explore then.
 
-A session is seen as a sequence of judgments with their outcomes, and as one of calls of tools with theirs. Its state
-(`domains.learning.metacognition`) is that after the last action; actions are counted, not timed, since a session that rests is
-not stuck. A session that gets stuck or thrashes leaves a friction, which is resolved when it goes on. The exploration rate
-moves with the state that most of the sessions are in. The newest 200 sessions are kept; of those before them only the
-newest 200 that are hindered, without their actions, so that their friction stays one and is resolved when they go on.
+The state of a session (`domains.learning.metacognition`, `sessions`) is that after its last action; actions are counted, not
+timed, since a session that rests is not stuck. A session that gets stuck or thrashes leaves a friction, which is resolved
+when it goes on; one all of whose answers were taken back is in no state, and nothing hinders it. The exploration rate moves
+with the state that most of the sessions are in that did something.
 
 Kinds of judgment that are significantly more often wrong than right leave a lesson; answers that surprise most leave
-the steps that led to them. A judgment that is answered anew changes its action; an answer that was taken back drops its
-steps. A session all of whose answers were taken back is in no state, and nothing hinders it.
+the steps that led to them. An answer that was taken back drops its steps.
+
+What it knows is measured by what a state foretells of the next action. A cell is a source and a state, and its outcomes
+are the actions that were met in it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Final, LiteralString, cast, get_args
 
 from cynic.base.phi import PHI_BOUND
 from cynic.db import sqlfile
 from cynic.domains.learning import metacognition, session_patterns
 from cynic.domains.learning.answers import Tally
 from cynic.domains.learning.bounds import clamp
-from cynic.domains.learning.metacognition import Action, Rates
+from cynic.domains.learning.metacognition import Rates, State
 from cynic.domains.learning.rates import wilson
 from cynic.flows.edge import to_json
-from cynic.flows.learning.turn import Turn
+from cynic.flows.learning import seen, sessions
+from cynic.flows.learning.sessions import LOOP, sequence, source_of
+from cynic.flows.learning.state import save_loops
+from cynic.flows.learning.turn import Parts, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from cynic.domains.learning.metacognition import State
     from cynic.flows.learning.cycle import Answered, Cycle
+    from cynic.flows.learning.sessions import Looked, Met, Session
 
-LOOP: Final = "meta-cognition"
-ACTIONS_MAX: Final = metacognition.FLOW_ACTIONS
-SESSIONS_MAX: Final = 200
-CALLS_MAX: Final = 1000
-"""Of tools that one cycle looks at; the others wait for the next."""
 HINDERED: Final = frozenset({"stuck", "thrashing"})
 GOING: Final = frozenset({"flow", "executing", "exploring"})
 WORST_FIRST: Final = (
@@ -49,8 +47,6 @@ WORST_FIRST: Final = (
     "exploring",
     "flow",
 )
-FAILED: Final = frozenset({"error", "denied"})
-"""Of a call of a tool."""
 LESSON_ANSWERS_MIN: Final = 10
 EVEN: Final = 0.5
 SURPRISES_MAX: Final = 20
@@ -63,62 +59,26 @@ _SQL = cast(
 )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Session:
-    """The newest actions of a session, of one source."""
-
-    actions: list[tuple[str, bool, str]] = field(default_factory=list["tuple[str, bool, str]"])
-    """Name, whether it succeeded, and the id of the judgment or call."""
-    state: State | None = None
-    times: int = 0
-    """Cycles in a row that found it in this state."""
-    friction: int | None = None
-    """The open one."""
-    touched: int = 0
-    """The place up to which cycles had looked when it last did something."""
-
-    def did(self, name: str, key: str, *, succeeded: bool) -> None:
-        """One more action; the same one again replaces what came of it."""
-        for place, (_, _, known) in enumerate(self.actions):
-            if known == key:
-                self.actions[place] = (name, succeeded, key)
-                return
-        self.actions = [*self.actions, (name, succeeded, key)][-ACTIONS_MAX:]
-
-    def sequence(self) -> list[Action]:
-        """The actions, one a second: they are counted, not timed."""
-        return [Action(name, ok, float(place)) for place, (name, ok, _) in enumerate(self.actions)]
-
-    def document(self) -> dict[str, object]:
-        """The session as JSON values."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def restored(cls, document: Mapping[str, Any]) -> _Session:
-        """The session that was kept."""
-        actions = [(name, ok, key) for name, ok, key in document["actions"]]
-        kept: Any = {**document, "actions": actions}
-        return cls(**kept)
-
-
 def turn(cycle: Cycle) -> Turn:
     """Look at the sessions, then at what went wrong in general."""
-    kept = cast("Mapping[str, Any]", cycle.kept(LOOP) or {"sessions": {}, "mark": 0, "rates": {}})
-    documents = {**kept.get("hindered", {}), **kept["sessions"]}
-    sessions = {name: _Session.restored(one) for name, one in documents.items()}
-    touched = _judgments(cycle, sessions)
-    mark = _calls(cycle, sessions, touched, kept["mark"])
-    for name in sorted(touched):
-        _look(cycle, name, sessions[name])
-    _find_patterns(cycle, {name: sessions[name] for name in touched})
-    rates, changed_at, delta = _tune(cycle, kept, [sessions[name].state for name in touched])
-    state = {
-        **_bounded(sessions),
-        "mark": mark,
+    kept = cast("Mapping[str, Any]", cycle.kept(LOOP) or {"rates": {}, "seen": []})
+    spans = cast("seen.Spans", kept.get("seen", [[0, cycle.since]]))
+    looked = sessions.look(cycle, seen.taken_back(spans, cycle))
+    _go_on(cycle, looked.sessions)
+    _find_patterns(cycle, looked.sessions)
+    rates, changed_at, delta = _tune(cycle, kept, looked.sessions.values())
+    met = _counted(kept.get("met", {}), looked.met)
+    weights = {
         "rates": rates,
         "changed_at": changed_at,
+        "met": met,
+        "seen": seen.with_this(spans, cycle),
     }
-    cycle.keep(LOOP, state, answers=len(cycle.answers))
+    rows = [one.row(name) for name, one in looked.sessions.items()]
+    own = {"loop": LOOP, "state": "default", "answers": len(cycle.answers), "weights": weights}
+    save_loops(cycle.conn, [own, *rows], cycle.now)
+    if rows:
+        sessions.bound(cycle)
     lessons = _learn_lessons(cycle)
     _keep_surprises(cycle)
     return Turn(
@@ -126,99 +86,93 @@ def turn(cycle: Cycle) -> Turn:
         patterns_updated=lessons,
         before={"exploration": kept["rates"].get("exploration")},
         after={"exploration": rates["exploration"]},
+        parts=_parts(met, looked),
     )
 
 
-def _bounded(sessions: Mapping[str, _Session]) -> dict[str, object]:
-    """The newest sessions, and of the others the newest that have an open friction."""
-    newest = sorted(sessions.items(), key=lambda one: (-one[1].touched, one[0]))
-    hindered = [
-        (name, replace(one, actions=[]))
-        for name, one in newest[SESSIONS_MAX:]
-        if one.friction is not None
-    ]
-    parts = {"sessions": newest[:SESSIONS_MAX], "hindered": hindered[:SESSIONS_MAX]}
+def _counted(
+    before: Mapping[str, Mapping[str, int]], met: Mapping[str, Iterable[Met]]
+) -> dict[str, dict[str, int]]:
+    """Source → state → actions that were met in it so far."""
+    counts = {source: Counter(states) for source, states in before.items()}
+    for source, actions in met.items():
+        counts.setdefault(source, Counter()).update(
+            one.state for one in actions if one.state is not None
+        )
+    return {source: dict(sorted(states.items())) for source, states in sorted(counts.items())}
+
+
+def _parts(met: Mapping[str, Mapping[str, int]], looked: Looked) -> Parts | None:
+    """A cell is a source that was seen and one of the six states; None before any session was seen."""
+    if not met:
+        return None
+    outcomes = {
+        f"{source} {name}": count
+        for source, states in met.items()
+        for name, count in states.items()
+    }
+    stayed = {
+        name: one.state == one.before
+        for name, one in looked.sessions.items()
+        if one.before is not None
+    }
+    hits = [one.hit for _, actions in sorted(looked.met.items()) for one in actions]
+    return Parts(
+        outcomes=outcomes,
+        cells=len(met) * len(get_args(State)),
+        converged=stayed or None,
+        hits=[hit for hit in hits if hit is not None],
+    )
+
+
+def _go_on(cycle: Cycle, touched: Mapping[str, Session]) -> None:
+    """Leave the frictions of sessions that are hindered now, and resolve those of sessions that go on."""
+    hindered: list[dict[str, object]] = []
+    resolved: list[int] = []
+    for name, session in touched.items():
+        session.times = session.times + 1 if session.state == session.before else 1
+        if session.state in HINDERED and session.friction is None:
+            hindered.append(_friction(cycle, name, session, session.state))
+        elif (session.state is None or session.state in GOING) and session.friction is not None:
+            resolved.append(session.friction)
+            cycle.log(
+                LOOP,
+                "resolved",
+                action=session.state or "taken back",
+                session=name,
+                friction=session.friction,
+            )
+            session.friction = None
+    if resolved:
+        cycle.conn.execute(_SQL["resolve"], {"ids": resolved})
+    if hindered:
+        parameters = {"rows": to_json(hindered), "now": cycle.now}
+        # Ids are drawn in the order of the rows.
+        ids = sorted(row[0] for row in cycle.conn.execute(_SQL["frictions"], parameters))
+        for row, friction in zip(hindered, ids, strict=True):
+            touched[cast("str", row["session"])].friction = friction
+
+
+def _friction(cycle: Cycle, name: str, session: Session, state: State) -> dict[str, object]:
+    latest = session.actions[-metacognition.THRASHING_ACTIONS :]
+    failed = [done.key for done in latest if not done.succeeded]
+    strategy = metacognition.strategy_for(state, session.times)
+    cycle.log(LOOP, state, action=strategy, session=name, failed=failed)
     return {
-        part: {name: one.document() for name, one in sorted(listed, key=lambda pair: pair[0])}
-        for part, listed in parts.items()
+        "session": name,
+        "type": state,
+        "description": f"{name} is {state}: {len(failed)} of the last {len(latest)} failed"
+        f" ({', '.join(failed[-IDS_SHOWN_MAX:])}); {strategy} ({cycle.cycle_id})",
+        "severity": len(failed) / len(latest),
     }
 
 
-def _judgments(cycle: Cycle, sessions: dict[str, _Session]) -> set[str]:
-    touched: set[str] = set()
-    anew = {one.judgment_id for one in cycle.answers if one.outcome != "partial"}
-    for one in cycle.taken_back:
-        # What an answer leaves open now is no action any more.
-        name = f"judgments {one.session_id}"
-        session = sessions.get(name)
-        if session is not None and one.judgment_id not in anew:
-            left = [done for done in session.actions if done[2] != one.judgment_id]
-            if len(left) < len(session.actions):
-                session.actions = left
-                touched.add(name)
-    for one in cycle.answers:
-        if one.session_id is not None and one.outcome != "partial":
-            name = f"judgments {one.session_id}"
-            session = sessions.setdefault(name, _Session())
-            session.did(one.kind, one.judgment_id, succeeded=one.outcome == "correct")
-            touched.add(name)
-    return touched
-
-
-def _calls(cycle: Cycle, sessions: dict[str, _Session], touched: set[str], mark: int) -> int:
-    """Take the new calls of tools; the mark up to which they were taken."""
-    parameters = {"mark": mark, "limit": CALLS_MAX}
-    found = dict(cycle.conn.execute(_SQL["sessions_with_calls"], parameters).fetchall())
-    ids = sorted(session for session in found if session is not None)
-    if ids:
-        rows = cycle.conn.execute(_SQL["calls"], {"sessions": ids, "limit": ACTIONS_MAX})
-        for session_id, tool, status, _, row_id in rows:
-            name = f"calls {session_id}"
-            session = sessions.setdefault(name, _Session())
-            session.did(tool, str(row_id), succeeded=status not in FAILED)
-            touched.add(name)
-    return max(found.values(), default=mark)
-
-
-def _look(cycle: Cycle, name: str, session: _Session) -> None:
-    """Find the state of a session, and leave or resolve its friction."""
-    actions = session.sequence()
-    now = actions[-1].at_seconds if actions else 0.0
-    state = metacognition.state_of(actions, now, session.state)
-    session.times = session.times + 1 if state == session.state else 1
-    session.state, session.touched = state, cycle.until
-    if state in HINDERED and session.friction is None:
-        _open_friction(cycle, name, session, state)
-    elif (state is None or state in GOING) and session.friction is not None:
-        cycle.conn.execute(_SQL["resolve"], {"ids": [session.friction]})
-        cycle.log(
-            LOOP, "resolved", action=state or "taken back", session=name, friction=session.friction
-        )
-        session.friction = None
-
-
-def _open_friction(cycle: Cycle, name: str, session: _Session, state: State) -> None:
-    latest = session.actions[-metacognition.THRASHING_ACTIONS :]
-    failed = [(what, key) for what, ok, key in latest if not ok]
-    strategy = metacognition.strategy_for(state, session.times)
-    ids = ", ".join(key for _, key in failed[-IDS_SHOWN_MAX:])
-    description = (
-        f"{name} is {state}: {len(failed)} of the last {len(latest)} failed"
-        f" ({ids}); {strategy} ({cycle.cycle_id})"
-    )
-    severity = len(failed) / len(latest)
-    parameters = {"type": state, "description": description, "severity": severity, "now": cycle.now}
-    row = cycle.conn.execute(_SQL["friction"], parameters).fetchone()
-    session.friction = None if row is None else cast("int", row[0])
-    cycle.log(LOOP, state, action=strategy, session=name, failed=[key for _, key in failed])
-
-
-def _find_patterns(cycle: Cycle, sessions: Mapping[str, _Session]) -> None:
+def _find_patterns(cycle: Cycle, touched: Mapping[str, Session]) -> None:
     """The patterns of the sessions that did something, in place of those that were found before."""
-    by_source: dict[str, list[tuple[str, _Session]]] = {}
-    for name, session in sorted(sessions.items()):
-        source, _, session_id = name.partition(" ")
-        by_source.setdefault(source, []).append((session_id, session))
+    by_source: dict[str, list[tuple[str, Session]]] = {}
+    for name, session in touched.items():
+        source = source_of(name)
+        by_source.setdefault(source, []).append((name.removeprefix(f"{source} "), session))
     for source, listed in by_source.items():
         ids = [session_id for session_id, _ in listed]
         cycle.conn.execute(_SQL["forget_patterns"], {"sessions": ids, "source": source})
@@ -230,25 +184,25 @@ def _find_patterns(cycle: Cycle, sessions: Mapping[str, _Session]) -> None:
                     **found.document(),
                     "source": source,
                     "cycleId": cycle.cycle_id,
-                    "from": session.actions[found.first][2],
-                    "to": session.actions[found.last][2],
+                    "from": session.actions[found.first].key,
+                    "to": session.actions[found.last].key,
                 },
             }
             for session_id, session in listed
-            for found in session_patterns.patterns(session.sequence())
+            for found in session_patterns.patterns(sequence(session.actions))
         ]
         if rows:
             cycle.conn.execute(_SQL["patterns"], {"rows": to_json(rows), "now": cycle.now})
 
 
 def _tune(
-    cycle: Cycle, kept: Mapping[str, Any], states: Sequence[State | None]
+    cycle: Cycle, kept: Mapping[str, Any], touched: Iterable[Session]
 ) -> tuple[dict[str, float], float | None, float]:
     """The rates after this cycle, when they last changed, and by how much exploration did. Time is counted in answers."""
     row = cycle.conn.execute(_SQL["rates"]).fetchone()
     explored = clamp(float(row[0]) if row else 0.1, *metacognition.EXPLORATION)
     before = Rates(**{**kept["rates"], "exploration": explored})
-    counts = Counter(state for state in states if state is not None)
+    counts = Counter(one.state for one in touched if one.state is not None)
     most = max(counts.values(), default=0)
     found = next((one for one in WORST_FIRST if counts[one] == most), None) if most else None
     state = cast("State | None", found)

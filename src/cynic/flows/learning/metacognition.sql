@@ -6,34 +6,13 @@ SELECT s.exploration_rate FROM qlearning_state AS s WHERE s.service_id = 'defaul
 -- name: explore
 UPDATE qlearning_state AS s SET exploration_rate = %(rate)s WHERE s.service_id = 'default';
 
--- name: sessions_with_calls
--- Sessions with calls after the mark that nothing can come before any more, and how far the calls that were looked at
--- reach: every transaction as old as their writer has ended.
-SELECT n.session_id, max(n.id)
-FROM (SELECT t.id, t.session_id
-      FROM tool_usage AS t
-      WHERE t.id > %(mark)s AND age(t.xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid)
-      ORDER BY t.id
-      LIMIT %(limit)s) AS n
-GROUP BY n.session_id
-ORDER BY n.session_id;
-
--- name: calls
--- The newest calls of some sessions that have ended, oldest first.
-SELECT s.id, t.tool_name, t.status, extract(epoch FROM t.used_at)::float8, t.id
-FROM unnest(%(sessions)s::text[]) AS s (id)
-CROSS JOIN LATERAL (
-    SELECT x.id, x.tool_name, x.status, x.used_at
-    FROM tool_usage AS x
-    WHERE x.session_id = s.id AND x.status <> 'pending'
-    ORDER BY x.used_at DESC, x.id DESC
-    LIMIT %(limit)s
-) AS t
-ORDER BY s.id, t.used_at, t.id;
-
--- name: friction
+-- name: frictions
+-- What hinders sessions, in the order given.
 INSERT INTO frictions (friction_type, description, severity, detected_at)
-VALUES (%(type)s, %(description)s, %(severity)s, %(now)s)
+SELECT g.type, g.description, g.severity, %(now)s::timestamptz
+FROM ROWS FROM (jsonb_to_recordset(%(rows)s::jsonb) AS (type text, description text, severity numeric)) WITH ORDINALITY
+    AS g (type, description, severity, place)
+ORDER BY g.place
 RETURNING id;
 
 -- name: resolve

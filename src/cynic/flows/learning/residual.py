@@ -145,7 +145,11 @@ def turn(cycle: Cycle) -> Turn:
         parts=Parts(
             outcomes=dict(zip(fit.names, fit.counts, strict=True)),
             cells=max(len(AXIOM_OF), len(fit.names)),
-            converged={name: abs(delta) < SETTLED_BELOW for name, delta in moved.items()} or None,
+            # A weight that nothing was known of before has not moved.
+            converged={
+                name: abs(delta) < SETTLED_BELOW for name, delta in moved.items() if name in former
+            }
+            or None,
             hits=_hits(scored, found) if predictor is not None else (),
         ),
     )

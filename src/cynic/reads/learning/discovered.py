@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Final, LiteralString, cast, get_args
 
 from cynic.db import sqlfile
 from cynic.domains.learning.emergence import SOURCES_MIN
-from cynic.domains.learning.residual import JUDGMENTS_MIN
+from cynic.domains.learning.residual import JUDGMENTS_MIN, Severity
 from cynic.reads.learning.shown import Shown
 
 if TYPE_CHECKING:
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 SHOWN_MAX: Final = 20
 """Rows of each kind, the newest or the surest."""
+COUNTED_MAX: Final = 1000
+"""Up to where anomalies are counted: of each severity, and of those that nobody has acknowledged."""
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("discovered.sql")))
 
 
 def residual(conn: psycopg.Connection) -> Shown:
     """Judgments that their dimensions do not explain, candidates, and dimensions that were added."""
-    row = conn.execute(_SQL["residual"], {"limit": SHOWN_MAX}).fetchone()
+    limits = {"limit": SHOWN_MAX, "counted": COUNTED_MAX, "severities": list(get_args(Severity))}
+    row = conn.execute(_SQL["residual"], limits).fetchone()
     judgments, anomalies, unresolved, candidates, promoted, log = row or (0, {}, 0, [], [], [])
     return Shown(
         data=judgments,
@@ -32,6 +35,7 @@ def residual(conn: psycopg.Connection) -> Shown:
         detail={
             "anomalies": anomalies,
             "unresolved": unresolved,
+            "counted_up_to": COUNTED_MAX,
             "candidates": candidates,
             "dimensions": promoted,
             "governance": log,

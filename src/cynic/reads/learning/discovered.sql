@@ -1,12 +1,17 @@
 -- The loops that discover.
 
 -- name: residual
--- How many judgments were fitted on, anomalies by severity, and the newest candidates, added dimensions and decisions.
+-- How many judgments were fitted on, anomalies by severity, and the newest candidates, added dimensions and decisions. Anomalies
+-- are kept until somebody acknowledges them: beyond a bound they are not counted, so that many make this no slower.
 SELECT coalesce((SELECT (l.weights -> 'fit' ->> 'judgments')::integer FROM loop_persistence_state AS l
                  WHERE l.loop_name = 'residual' AND l.state_type = 'default'), 0),
-       (SELECT coalesce(jsonb_object_agg(r.severity, r.count), '{}')
-        FROM (SELECT a.severity, count(*) AS count FROM residual_anomalies AS a GROUP BY a.severity) AS r),
-       (SELECT count(*) FROM anomalies AS a WHERE NOT a.resolved AND NOT a.acknowledged),
+       (SELECT coalesce(jsonb_object_agg(s.severity, r.count) FILTER (WHERE r.count > 0), '{}')
+        FROM unnest(%(severities)s::text[]) AS s (severity)
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS count
+            FROM (SELECT FROM residual_anomalies AS a WHERE a.severity = s.severity LIMIT %(counted)s::bigint) AS x) AS r),
+       (SELECT count(*)
+        FROM (SELECT FROM anomalies AS a WHERE NOT a.resolved AND NOT a.acknowledged LIMIT %(counted)s::bigint) AS x),
        (SELECT coalesce(jsonb_agg(to_jsonb(c) ORDER BY c.proposed_at DESC, c.dimension_name), '[]')
         FROM (SELECT x.dimension_name, x.description, x.score::float8 AS score, x.category, x.proposed_at
               FROM residual_candidates AS x

@@ -1,12 +1,13 @@
 -- How the work of sessions goes.
 
 -- name: metacognition
--- Sessions by state, the newest open frictions, the lessons with the most impact, and the exploration rate.
+-- Sessions by state, without those of which only an open friction is kept; the newest open frictions, the lessons with the most
+-- impact, and the exploration rate.
 WITH session AS (
-    SELECT e.value ->> 'state' AS state
+    SELECT l.weights ->> 'state' AS state
     FROM loop_persistence_state AS l
-    CROSS JOIN LATERAL jsonb_each(l.weights -> 'sessions') AS e
-    WHERE l.loop_name = 'meta-cognition' AND l.state_type = 'default'
+    WHERE l.loop_name = 'meta-cognition' AND l.state_type <> 'default'
+      AND (l.weights -> 'actions' <> '[]' OR l.weights ->> 'friction' IS NULL)
 )
 SELECT (SELECT count(*) FROM session),
        (SELECT coalesce(jsonb_object_agg(c.state, c.sessions), '{}')
