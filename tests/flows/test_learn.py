@@ -85,7 +85,7 @@ STATE: dict[str, LiteralString] = {
 
 
 def one(conn: psycopg.Connection, query: LiteralString, *parameters: object) -> Any:
-    row = conn.execute(query, parameters).fetchone()
+    row = conn.execute(query, parameters or None).fetchone()
     assert row is not None
     return row[0] if len(row) == 1 else row
 
