@@ -20,7 +20,7 @@ from cynic.flows.learning import cycle, sessions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Judge, Say
+    from conftest import Judge, MovableClock, Say
     from cynic.flows.edge import Edge
 
 CALL = """
@@ -283,7 +283,7 @@ def test_dying_anywhere_looks_at_each_call_once(
         learn.run(conn, edge)
         wanted = found(conn)
         assert wanted["frictions"]
-        assert waiting(conn) == 3
+        assert waiting(conn) == 0
     with Mortal.connect(fresh_database, autocommit=True) as mortal:
         mortal.left = 1
         mortal.execute("SET ROLE cynic_app")
@@ -295,7 +295,48 @@ def test_dying_anywhere_looks_at_each_call_once(
         else:
             pytest.fail("it never came to an end")
     assert found(conn) == wanted
-    assert (counted(conn), waiting(conn)) == (27, 3)
+    assert (counted(conn), waiting(conn)) == (30, 0)
+
+
+def test_calls_are_looked_at_though_nobody_answers(
+    conn: psycopg.Connection, edge: Edge, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "CALLS_MAX", 9)
+    assert learn.tend(conn, edge).cycles == 0
+    call(conn, "a", 0, "error")
+    assert learn.tend(conn, edge).cycles == 1, "there was no cycle before"
+    for second in range(1, 5):
+        call(conn, "a", second, "error")
+    clock.move(minutes=9)
+    assert (learn.tend(conn, edge).cycles, waiting(conn)) == (0, 4)
+    clock.move(minutes=1)
+    assert (learn.tend(conn, edge).cycles, waiting(conn)) == (1, 0)
+    assert one(conn, "SELECT friction_type FROM frictions") == "stuck"
+    assert (
+        one(
+            conn,
+            "SELECT feedback_processed FROM learning_cycles ORDER BY completed_at DESC LIMIT 1",
+        )
+        == 0
+    )
+    # So many are not left to wait.
+    for second in range(20):
+        call(conn, "b", second)
+    assert [learn.tend(conn, edge).cycles for _ in range(3)] == [1, 1, 0]
+    assert waiting(conn) == 2
+    assert (learn.run(conn, edge).cycles, waiting(conn), counted(conn)) == (1, 0, 25)
+
+
+def test_the_states_of_sessions_are_measured_though_nobody_answers(
+    conn: psycopg.Connection, edge: Edge
+) -> None:
+    for second in range(200):
+        call(conn, "a", second, ("success", "error")[second % 40 > 30])
+        if second % 20 == 19:
+            learn.run(conn, edge)
+    measured = conn.execute("SELECT DISTINCT loop_name FROM learning_maturity").fetchall()
+    assert measured == [("meta-cognition",)]
+    assert one(conn, "SELECT count(*) FROM judgment_metrics") == 0
 
 
 def test_what_was_known_moves_along_when_the_schema_goes_up_and_down(

@@ -22,7 +22,7 @@ from psycopg import DataError
 
 from cynic.base.errors import InvalidDataError
 from cynic.db import sqlfile
-from cynic.flows.learning import answers, cycle, ewc, fold, governance, state
+from cynic.flows.learning import answers, cycle, ewc, fold, governance, sessions, state
 from cynic.flows.learning.fold import Changes
 from cynic.flows.learning.state import Counts, Keeper
 
@@ -124,6 +124,8 @@ def run(
         if progress is not None:
             progress(total.taken)
     total.add(close_cycle(conn, edge, wait=True, task=task))
+    for _ in range(_calls_waiting(conn) // sessions.CALLS_MAX + 1):
+        total.add(close_cycle(conn, edge, wait=True, task=task))
     total.add(consolidate(conn, edge, wait=True, task=task))
     fold_table(conn, edge, wait=True)
     governance.tend(conn, edge)
@@ -137,10 +139,12 @@ def tend(conn: psycopg.Connection, edge: Edge, keeper: Keeper | None = None) -> 
 
     The rounds of a minute are one run, and leave one task.
     """
-    row = conn.execute(_SQL["due"]).fetchone()
-    waiting, counts = (True, Counts()) if row is None else (bool(row[0]), Counts.read(row[1]))
+    row = conn.execute(_SQL["due"], {"calls": sessions.CALLS_MAX}).fetchone()
+    waiting, calls, counts = (
+        (True, 0, Counts()) if row is None else (row[0], row[1], Counts.read(row[2]))
+    )
     done = learn(conn, edge, keeper=keeper) if waiting else Pass()
-    if not done.taken and _cycle_is_due(counts, edge.clock()):
+    if not done.taken and _cycle_is_due(counts, calls, edge.clock()):
         done = close_cycle(conn, edge)
     elif not done.worked and ewc.due_now(counts, edge.clock()):
         done = consolidate(conn, edge)
@@ -256,14 +260,14 @@ def _set_aside(conn: psycopg.Connection, edge: Edge, error: Exception) -> Pass:
 def close_cycle(
     conn: psycopg.Connection, edge: Edge, *, wait: bool = False, task: str | None = None
 ) -> Pass:
-    """Run the cycle over the answers since the last one, however few; nothing without any."""
+    """Run the cycle over the answers since the last one and the calls of tools, however few; nothing without any."""
     started = edge.clock()
     done = Pass()
     with conn.transaction():
         if not _alone(conn, wait=wait):
             return Pass(busy=True)
         counts = Keeper().counts(conn)
-        if counts.learned > counts.cycled:
+        if counts.learned > counts.cycled or _calls_waiting(conn):
             state.count(conn, _cycle(conn, edge, counts, done))
             _leave_task(conn, edge, f"cycle:{task or _minute(started)}", done, started)
     return done
@@ -348,10 +352,18 @@ def _alone(conn: psycopg.Connection, *, wait: bool) -> bool:
     return row is not None and bool(row[0])
 
 
-def _cycle_is_due(counts: Counts, now: datetime) -> bool:
-    if counts.learned <= counts.cycled:
+def _cycle_is_due(counts: Counts, calls: int, now: datetime) -> bool:
+    """Ten minutes after the last one when there is anything to look at, at once when there are many calls of tools."""
+    if counts.learned <= counts.cycled and not calls:
         return False
-    return counts.cycled_at is None or now - counts.cycled_at >= cycle.AFTER
+    if calls >= sessions.CALLS_MAX or counts.cycled_at is None:
+        return True
+    return now - counts.cycled_at >= cycle.AFTER
+
+
+def _calls_waiting(conn: psycopg.Connection) -> int:
+    row = conn.execute(_SQL["calls_waiting"]).fetchone()
+    return 0 if row is None else row[0]
 
 
 def _fold_is_due(counts: Counts, now: datetime) -> bool:

@@ -28,10 +28,13 @@ WHERE q.id = ANY (ARRAY(SELECT r.id FROM restored AS r UNION ALL SELECT o.id FRO
 RETURNING q.signal_id, q.written_by >= pg_snapshot_xmax(pg_current_snapshot()), q.written_by::text::bigint, q.id;
 
 -- name: due
--- Whether something waits to be learned, and what the service counts.
-SELECT EXISTS (SELECT FROM ops_learning_queue), s.stats
+-- Whether something waits to be learned, how many calls of tools wait to be looked at, up to a number, and what the service counts.
+SELECT EXISTS (SELECT FROM ops_learning_queue), (SELECT count(*) FROM (SELECT FROM ops_call_queue LIMIT %(calls)s::bigint) AS c), s.stats
 FROM qlearning_state AS s
 WHERE s.service_id = 'default';
+
+-- name: calls_waiting
+SELECT count(*) FROM ops_call_queue;
 
 -- name: waiting
 SELECT count(*) FROM ops_learning_queue;

@@ -1,7 +1,7 @@
 """Learning cycles: the loops that look at many answers at once, one after the other, and what they changed.
 
 A cycle runs after every 200 answers, at that place in their order whatever the batches, and by the clock when fewer
-have come; in either case in a transaction that learns. It sees the answers since the last cycle that still count.
+have come, or calls of tools wait; in either case in a transaction that learns. It sees the answers since the last cycle that still count.
 """
 
 from __future__ import annotations

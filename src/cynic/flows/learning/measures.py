@@ -56,48 +56,56 @@ class Known:
 
 def turn(cycle: Cycle, turns: Mapping[str, Turn]) -> Turn:
     """Measure; `turns` are those of the loops in this cycle."""
-    if not cycle.answers:
-        return Turn()
     kept = cycle.kept(KEPT_AS) or {}
-    former = {name: cast("_Weights", kept.get(name, {})) for name in ("dogs", "arms", "kinds")}
-    known = _known(cycle)
-    parts = {
-        "dog-votes": _parts(known, "dog-votes", known.dogs, former["dogs"], len(DOGS)),
-        "thompson": _parts(
-            known, "thompson", known.arms, former["arms"], len(DOGS) * len(known.arms)
-        ),
-        "calibration": _parts(
-            known, "calibration", known.kinds, former["kinds"], 2 * len(known.kinds)
-        ),
-        "q-learning": _q_parts(cycle, known),
-        **{name: turn.parts for name, turn in turns.items() if turn.parts is not None},
-    }
-    hits = {
-        "dog-votes": _weighed(cycle.answers, former["dogs"]),
-        "thompson": _best_arms(cycle.answers, former["arms"]),
-        "calibration": _likelier(cycle.answers, former["kinds"]),
-        "q-learning": _rights(cycle.answers),
-        **{name: turn.parts.hits for name, turn in turns.items() if turn.parts is not None},
-    }
-    recoveries = _recoveries(kept, hits)
+    said = {name: turn.parts for name, turn in turns.items() if turn.parts is not None}
+    parts, known = _per_answer(cycle, kept) if cycle.answers else ({}, {})
+    parts |= said
+    recoveries = _recoveries(kept, {name: part.hits for name, part in parts.items()})
     rows = [
         row
         for name, part in sorted(parts.items())
         if (row := _row(name, part, recoveries.get(name))) is not None
     ]
+    if rows:
+        cycle.conn.execute(_SQL["mature"], {"maturity": to_json(rows), "now": cycle.now})
+    kept_recoveries = {name: one.document() for name, one in sorted(recoveries.items())}
+    weights = {**kept, **known, "recoveries": kept_recoveries}
+    cycle.keep(KEPT_AS, weights, answers=len(cycle.answers))
+    if not cycle.answers:
+        return Turn()
     metrics = _metrics(cycle.answers)
-    _write(cycle, rows, metrics)
-    cycle.keep(
-        KEPT_AS,
-        {
-            "dogs": known.dogs,
-            "arms": known.arms,
-            "kinds": known.kinds,
-            "recoveries": {name: one.document() for name, one in sorted(recoveries.items())},
-        },
-        answers=len(cycle.answers),
-    )
+    _write(cycle, metrics)
     return Turn(after=metrics)
+
+
+def _per_answer(
+    cycle: Cycle, kept: Mapping[str, object]
+) -> tuple[dict[str, Parts], dict[str, object]]:
+    """The parts of the loops that move with every answer, and what is kept of them for the next cycle."""
+    dogs, arms, kinds = (cast("_Weights", kept.get(name, {})) for name in ("dogs", "arms", "kinds"))
+    known = _known(cycle)
+    answers = cycle.answers
+    parts = {
+        "dog-votes": _parts(
+            known, "dog-votes", (known.dogs, dogs), len(DOGS), _weighed(answers, dogs)
+        ),
+        "thompson": _parts(
+            known,
+            "thompson",
+            (known.arms, arms),
+            len(DOGS) * len(known.arms),
+            _best_arms(answers, arms),
+        ),
+        "calibration": _parts(
+            known,
+            "calibration",
+            (known.kinds, kinds),
+            2 * len(known.kinds),
+            _likelier(answers, kinds),
+        ),
+        "q-learning": _q_parts(cycle, known),
+    }
+    return parts, {"dogs": known.dogs, "arms": known.arms, "kinds": known.kinds}
 
 
 def _known(cycle: Cycle) -> Known:
@@ -129,15 +137,18 @@ def _most(counts: Counter[str]) -> list[str]:
     return sorted(counts, key=lambda name: (-counts[name], name))[:STATES_MAX]
 
 
-def _parts(known: Known, loop: str, now: _Weights, former: _Weights, cells: int) -> Parts:
+def _parts(
+    known: Known, loop: str, moved_from: tuple[_Weights, _Weights], cells: int, hits: Sequence[bool]
+) -> Parts:
     """Coverage, and what moved since the former cycle; a cell of which nothing was known then is left out."""
+    now, former = moved_from
     moved = {
         f"{state} {cell}": abs(mean - former[state][cell]) < SETTLED_BELOW
         for state, means in sorted(now.items())
         for cell, mean in sorted(means.items())
         if cell in former.get(state, {})
     }
-    return Parts(outcomes=known.outcomes[loop], cells=cells, converged=moved or None)
+    return Parts(outcomes=known.outcomes[loop], cells=cells, converged=moved or None, hits=hits)
 
 
 def _q_parts(cycle: Cycle, known: Known) -> Parts:
@@ -151,6 +162,7 @@ def _q_parts(cycle: Cycle, known: Known) -> Parts:
         outcomes=known.outcomes["thompson"],
         cells=len(DOGS) * len(known.arms),
         converged=None if converged is None else {"all": converged},
+        hits=_rights(cycle.answers),
     )
 
 
@@ -249,9 +261,7 @@ def _metrics(answers: Sequence[Answered]) -> dict[str, object]:
     return metrics
 
 
-def _write(
-    cycle: Cycle, rows: Sequence[Mapping[str, object]], metrics: Mapping[str, object]
-) -> None:
+def _write(cycle: Cycle, metrics: Mapping[str, object]) -> None:
     answers = cycle.answers
     votes = [vote for one in answers for vote in one.votes]
     spread: dict[str, dict[str, object]] = {
@@ -278,7 +288,6 @@ def _write(
     cycle.conn.execute(
         _SQL["measured"],
         {
-            "maturity": to_json(rows),
             "metrics": to_json([{"type": name, "value": v} for name, v in metrics.items()]),
             "snapshots": to_json(snapshots),
             "now": cycle.now,
