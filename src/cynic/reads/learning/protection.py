@@ -25,7 +25,7 @@ _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name
 def ewc(conn: psycopg.Connection) -> Shown:
     """How often values were consolidated, what is locked, and how each kind of task fares against its baseline."""
     row = conn.execute(_SQL["state"]).fetchone()
-    consolidations, last_at, strength, most, found, kept = row or (0, None, None, 0, None, None)
+    consolidations, last_at, strength, most, found = row or (0, None, None, 0, None)
     locked: Mapping[str, Sequence[str]] = found or {}
     return Shown(
         data=max(most, NEEDED if consolidations else 0),
@@ -38,7 +38,7 @@ def ewc(conn: psycopg.Connection) -> Shown:
             "locked": dict(sorted(locked.items())[:TASKS_MAX]),
             "locked_cells": sum(map(len, locked.values())),
             "tasks": _tasks(conn),
-            "forgetting": _forgetting(conn, kept or {}),
+            "forgetting": _forgetting(conn),
         },
     )
 
@@ -58,15 +58,13 @@ def _tasks(conn: psycopg.Connection) -> dict[str, object]:
     }
 
 
-def _forgetting(
-    conn: psycopg.Connection, kept: Mapping[str, Mapping[str, Sequence[int]]]
-) -> dict[str, object]:
+def _forgetting(conn: psycopg.Connection) -> dict[str, object]:
     """Backward transfer is None until some kind of task has enough judgments on both sides."""
     row = conn.execute(_SQL["forgetting"]).fetchone()
     bwt, compared, lost, measured_at, alerts = row or (None, 0, [], None, 0)
     watched = {
         kind: watch(_counted(one["baseline"]), _counted(one["present"]))
-        for kind, one in sorted(kept.items())[:TASKS_MAX]
+        for kind, one in conn.execute(_SQL["watched"], {"limit": TASKS_MAX})
     }
     return {
         "average_bwt": bwt,
