@@ -14,7 +14,9 @@ from test_learn_protect import tell
 
 from cynic.domains.learning import forgetting as watching
 from cynic.flows import learn
-from cynic.flows.learning import cycle, forgetting
+from cynic.flows.learning import cycle, ewc, forgetting
+from cynic.flows.learning.state import q_learning
+from cynic.reads.learning import protection
 from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
@@ -227,3 +229,56 @@ def test_a_kind_that_recovers_is_lost_no_more(
     learn.run(conn, edge)
     assert shown(conn)["detail"]["forgetting"]["catastrophic"] == []
     assert shown(conn)["detail"]["forgetting"]["average_bwt"] == 0
+
+
+def visits(conn: psycopg.Connection) -> int:
+    rows = q_learning(conn).router.learner.table.visits.values()
+    return max((count for row in rows for count in row.values()), default=0)
+
+
+def test_the_data_are_counted_and_enough_stays_enough(
+    conn: psycopg.Connection,
+    edge: Edge,
+    judge: Judge,
+    say: Say,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cynic.domains.learning.adaptive.PROBATION", 20)
+    assert (shown(conn)["data"], shown(conn)["needed"]) == (0, 100)
+    tell(judge, say, [("code", "Sage", 1.0)] * 99 + [("review", "Scout", 1.0)] * 40)
+    while learn.learn(conn, edge).worked:
+        pass
+    assert one(conn, "SELECT stats -> 'unfolded' FROM qlearning_state") > 99, "not in the snapshot"
+    assert (shown(conn)["data"], visits(conn)) == (99, 99)
+    assert shown(conn)["state"] == "not enough data yet (99 of 100)"
+    tell(judge, say, [("code", "Sage", 1.0)] * 41)
+    assert learn.run(conn, edge).consolidations == 1
+    assert (shown(conn)["data"], visits(conn)) == (140, 140), "over its life, not since"
+    assert (shown(conn)["state"], shown(conn)["needed"]) == ("learning", 30)
+    tell(judge, say, [("code", "Sage", 1.0)] * 3)
+    learn.learn(conn, edge)
+    assert (shown(conn)["data"], visits(conn)) == (143, 143), "some in the snapshot, some not"
+    for _ in range(30):
+        tell(judge, say, [("code", "Sage", 0.0)] * 10)
+        learn.run(conn, edge)
+        if q_learning(conn).router.resets:
+            break
+    assert visits(conn) < 30
+    assert shown(conn)["data"] == visits(conn)
+    assert shown(conn)["state"] == f"not enough data yet ({visits(conn)} of 100)", "nothing is held"
+
+
+def test_what_a_daily_run_consolidated_is_enough(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, clock: MovableClock
+) -> None:
+    tell(judge, say, [("code", "Sage", 1.0)] * 30)
+    learn.run(conn, edge)
+    assert shown(conn)["state"] == "not enough data yet (30 of 100)"
+    clock.move(days=2)
+    assert learn.tend(conn, edge).consolidations == 1
+    found = shown(conn)
+    assert (found["data"], found["needed"], found["state"]) == (30, 30, "learning")
+
+
+def test_what_is_shown_as_needed_is_what_a_consolidation_takes() -> None:
+    assert (protection.NEEDED, protection.NEEDED_DAILY) == (ewc.UPDATES, ewc.UPDATES_MIN)
