@@ -13,6 +13,7 @@ from test_learn import learned, one
 from test_learn_protect import tell
 
 from cynic.domains.learning import forgetting as watching
+from cynic.domains.learning.rates import wilson
 from cynic.flows import learn
 from cynic.flows.learning import cycle, ewc, forgetting
 from cynic.flows.learning.state import q_learning
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from conftest import Judge, MovableClock, Say
     from cynic.domains.learning.forgetting import Counted, Watched
     from cynic.flows.edge import Edge
+    from cynic.flows.learning.turn import Parts
 
     Row = tuple[str, str, float]
 
@@ -36,6 +38,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cycles of ten answers, and windows as small as they may be."""
     monkeypatch.setattr(cycle, "ANSWERS", 10)
     monkeypatch.setattr(forgetting, "WINDOW", WINDOW)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Parts | None]:
+    """What the loop says its maturity is measured by, cycle by cycle."""
+    said: list[Parts | None] = []
+    turn = cycle.LOOPS["ewc"]
+
+    def spy(one: cycle.Cycle) -> Any:
+        found = turn(one)
+        said.append(found.parts)
+        return found
+
+    monkeypatch.setitem(cycle.LOOPS, "ewc", spy)  # type: ignore[arg-type]
+    return said
 
 
 def shown(conn: psycopg.Connection) -> dict[str, Any]:
@@ -282,3 +299,68 @@ def test_what_a_daily_run_consolidated_is_enough(
 
 def test_what_is_shown_as_needed_is_what_a_consolidation_takes() -> None:
     assert (protection.NEEDED, protection.NEEDED_DAILY) == (ewc.UPDATES, ewc.UPDATES_MIN)
+
+
+def test_the_loop_is_measured_once_all_its_parts_are(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    for number in range(1, 8):
+        tell(judge, say, [("review", "Sage", 1.0)] * 10)
+        learn.run(conn, edge)
+        measured = conn.execute(
+            "SELECT data_coverage::float8, convergence::float8, accuracy::float8, adaptability::float8, maturity::float8 "
+            "FROM learning_maturity WHERE loop_name = 'ewc' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        # The baseline foretells from the third cycle on; of forty answers there is a present, and thirty show a fall.
+        if number < 5:
+            assert measured is None, number
+            assert shown(conn)["maturity"] is None
+    foretold = wilson(50, 50)
+    assert foretold is not None
+    assert measured is not None
+    assert measured[:4] == (1, 1, pytest.approx(foretold.low), 1)
+    assert shown(conn)["maturity"] == pytest.approx(foretold.low**0.25)
+    # What was lost is not where it was, and what its baseline says comes true no more.
+    tell(judge, say, [("review", "Sage", 0.0)] * 20)
+    learn.run(conn, edge)
+    assert one(
+        conn,
+        "SELECT convergence, maturity FROM learning_maturity WHERE loop_name = 'ewc' ORDER BY id DESC LIMIT 1",
+    ) == (0, 0)
+
+
+def test_a_cycle_says_what_it_knows_of_its_own_kinds(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, told: list[Parts | None]
+) -> None:
+    tell(judge, say, [("wrong", "Sage", 0.0)] * 40 + [("right", "Sage", 1.0)] * 40)
+    tell(judge, say, [("even", "Sage", float(number % 2)) for number in range(20)])
+    learn.run(conn, edge)
+    told.clear()
+    rows: list[Row] = [
+        ("wrong", "Sage", 0.0),
+        ("new", "Sage", 1.0),
+        ("wrong", "Sage", 1.0),
+        ("even", "Sage", 1.0),
+        ("wrong", "Sage", 0.5),
+        ("open", "Sage", 0.5),
+    ]
+    tell(judge, say, rows)
+    learn.run(conn, edge)
+    (parts,) = told
+    assert parts is not None
+    assert parts.outcomes == {"even": 21, "new": 1, "open": 0, "wrong": 42}
+    assert parts.cells == 4
+    assert parts.converged == {"wrong": True}, "of the others the present is not known"
+    assert parts.hits == [True, False], (
+        "of a kind that is mostly wrong; one that is either, or partial, or unknown, foretells nothing"
+    )
+
+
+def test_before_anything_is_known_nothing_is_said(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, told: list[Parts | None]
+) -> None:
+    tell(judge, say, [("new", "Sage", 1.0)] * 10)
+    learn.run(conn, edge)
+    (parts,) = told
+    assert parts is not None
+    assert (parts.outcomes, parts.cells, parts.converged, parts.hits) == ({"new": 10}, 1, None, [])

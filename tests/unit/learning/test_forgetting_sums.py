@@ -50,3 +50,21 @@ def test_the_mean_is_that_of_the_kinds(tasks: dict[str, Watched]) -> None:
     else:
         assert found.average_bwt is None
         assert found.total_bwt == Fraction()
+
+
+@given(watched())
+def test_a_kind_is_where_it_was_unless_it_fell_beyond_chance(one: Watched) -> None:
+    assert (one.settled is None) == (one.bwt is None)
+    if one.catastrophic:
+        assert one.settled is False
+    if one.bwt is not None and one.bwt >= 0:
+        assert one.settled
+
+
+def test_a_little_worse_is_chance_and_much_worse_is_not() -> None:
+    def present(correct: int) -> bool | None:
+        return watch(Counted(correct=45, total=50), Counted(correct=correct, total=50)).settled
+
+    assert present(40)
+    assert present(33) is False
+    assert present(50)

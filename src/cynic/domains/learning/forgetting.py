@@ -87,6 +87,13 @@ class Counted:
         """Wilson's 95 % interval, whatever the number; None without any."""
         return wilson(self.correct, self.total)
 
+    @property
+    def mostly_right(self) -> bool | None:
+        """Whether the next one is likelier right than wrong; None where it is as likely, or too few count."""
+        if self.total < JUDGMENTS_MIN or 2 * self.correct == self.total:
+            return None
+        return 2 * self.correct > self.total
+
 
 def split(outcomes: Sequence[bool], window: int) -> tuple[Counted, Counted]:
     """The first `window` judgments of a task are its baseline, the last `window` its present; none is in both."""
@@ -116,6 +123,17 @@ class Watched:
             return None
         now, was = self.present, self.baseline
         return Fraction(now.correct, now.total) - Fraction(was.correct, was.total)
+
+    @property
+    def settled(self) -> bool | None:
+        """Whether the present is where the baseline is, or above it; None while either is unknown.
+
+        Below it is what chance does not explain, however small the drop: the Wilson intervals do not overlap.
+        """
+        before, after = self.baseline.interval, self.present.interval
+        if self.bwt is None or before is None or after is None:
+            return None
+        return self.bwt >= 0 or before.overlaps(after)
 
 
 def watch(baseline: Counted, present: Counted, drop_max: float = DROP_MAX) -> Watched:

@@ -25,7 +25,7 @@ from cynic.domains.learning.forgetting import (
 )
 from cynic.flows.edge import to_json
 from cynic.flows.learning import state
-from cynic.flows.learning.turn import Turn
+from cynic.flows.learning.turn import Parts, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -87,6 +87,7 @@ def turn(cycle: Cycle) -> Turn:
     answers = Counter(one.task_kind for one in cycle.answers)
     dropped, written = _note(cycle)
     tasks = _read(cycle, {*answers, *dropped, *written, *before.catastrophic})
+    hits = _foretold(cycle, tasks)
     for kind in written:
         tasks.setdefault(kind, _Task())
     moved = {kind: tasks[kind] for kind in sorted({*dropped, *written}) if kind in tasks}
@@ -101,7 +102,11 @@ def turn(cycle: Cycle) -> Turn:
         _save(cycle, moved, found, answers)
         if found.task_count:
             _report(cycle, watched, found)
-    return Turn(before=_numbers(before), after=_numbers(found))
+    return Turn(
+        before=_numbers(before),
+        after=_numbers(found),
+        parts=_parts(sorted(answers), tasks, watched, hits),
+    )
 
 
 def _sums(cycle: Cycle) -> Forgetting:
@@ -155,6 +160,19 @@ def _note(cycle: Cycle) -> tuple[Counter[str], Counter[str]]:
     for kind, new in cycle.conn.execute(_SQL["note"], parameters).fetchall():
         written[kind] += new
     return dropped, written
+
+
+def _foretold(cycle: Cycle, tasks: Mapping[str, _Task]) -> list[bool]:
+    """Whether each answer is what the baseline of its kind says of most, as it was before this cycle.
+
+    One that is as often right as wrong, or not known yet, foretells nothing.
+    """
+    says = {kind: task.baseline.mostly_right for kind, task in tasks.items()}
+    return [
+        expected == (one.outcome == "correct")
+        for one in cycle.answers
+        if one.outcome != "partial" and (expected := says.get(one.task_kind)) is not None
+    ]
 
 
 def _count(cycle: Cycle, tasks: Mapping[str, _Task]) -> None:
@@ -233,3 +251,19 @@ def _numbers(found: Forgetting) -> dict[str, object]:
         "tasks": found.task_count,
         "catastrophic": list(found.catastrophic_tasks),
     }
+
+
+def _parts(
+    kinds: Sequence[str],
+    tasks: Mapping[str, _Task],
+    watched: Mapping[str, Watched],
+    hits: Sequence[bool],
+) -> Parts:
+    """Its cells are the kinds of task that the cycle was about; one that fell beyond chance is not at rest."""
+    settled = {kind: watched[kind].settled for kind in kinds if kind in watched}
+    return Parts(
+        outcomes={kind: tasks[kind].seen if kind in tasks else 0 for kind in kinds},
+        cells=len(kinds),
+        converged={kind: one for kind, one in settled.items() if one is not None} or None,
+        hits=hits,
+    )
