@@ -5,14 +5,16 @@ FWT = mean R[j-1][j] - b[j] (b: untrained), ACC = mean R[T][j]. Forgetting measu
 best earlier row in place of R[j][j].
 
 One task has no transfer: None. Baselines and present accuracies are counted from the stored judgments each time, never
-carried in memory, so that a restart sees what was there.
+carried in memory, so that a restart sees what was there. Over all kinds of task the sum is exact: a kind that moved is
+exchanged in it, and it is the same in whatever order they moved.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.learning.rates import Interval, wilson
@@ -85,6 +87,13 @@ class Counted:
         """Wilson's 95 % interval, whatever the number; None without any."""
         return wilson(self.correct, self.total)
 
+    @property
+    def mostly_right(self) -> bool | None:
+        """Whether the next one is likelier right than wrong; None where it is as likely, or too few count."""
+        if self.total < JUDGMENTS_MIN or 2 * self.correct == self.total:
+            return None
+        return 2 * self.correct > self.total
+
 
 def split(outcomes: Sequence[bool], window: int) -> tuple[Counted, Counted]:
     """The first `window` judgments of a task are its baseline, the last `window` its present; none is in both."""
@@ -106,6 +115,25 @@ class Watched:
     present: Counted
     bwt: float | None
     catastrophic: bool | None
+
+    @property
+    def exact_bwt(self) -> Fraction | None:
+        """The backward transfer without rounding."""
+        if self.bwt is None:
+            return None
+        now, was = self.present, self.baseline
+        return Fraction(now.correct, now.total) - Fraction(was.correct, was.total)
+
+    @property
+    def settled(self) -> bool | None:
+        """Whether the present is where the baseline is, or above it; None while either is unknown.
+
+        Below it is what chance does not explain, however small the drop: the Wilson intervals do not overlap.
+        """
+        before, after = self.baseline.interval, self.present.interval
+        if self.bwt is None or before is None or after is None:
+            return None
+        return self.bwt >= 0 or before.overlaps(after)
 
 
 def watch(baseline: Counted, present: Counted, drop_max: float = DROP_MAX) -> Watched:
@@ -129,21 +157,64 @@ def watch(baseline: Counted, present: Counted, drop_max: float = DROP_MAX) -> Wa
 class Forgetting:
     """All kinds of task at once, as `forgetting_metrics` keeps it."""
 
-    average_bwt: float | None
-    task_count: int
+    total_bwt: Fraction = Fraction()
+    """Of the kinds that can be compared; exact, so that a kind can be taken out again."""
+    task_count: int = 0
     """Kinds of task with enough judgments on both sides."""
-    catastrophic_tasks: tuple[str, ...]
+    catastrophic: frozenset[str] = frozenset()
+    """Those that were lost."""
+
+    @classmethod
+    def read(cls, document: Mapping[str, object]) -> Self:
+        """The one whose `document` this was."""
+        return cls(
+            total_bwt=Fraction(cast("str", document["bwt"])),
+            task_count=cast("int", document["tasks"]),
+            catastrophic=frozenset(cast("Sequence[str]", document["catastrophic"])),
+        )
+
+    def document(self) -> dict[str, object]:
+        """Everything it knows, as JSON values; the sum as the text of a fraction."""
+        return {
+            "bwt": str(self.total_bwt),
+            "tasks": self.task_count,
+            "catastrophic": list(self.catastrophic_tasks),
+        }
+
+    @property
+    def average_bwt(self) -> float | None:
+        """The mean backward transfer; None while no kind can be compared."""
+        return float(self.total_bwt / self.task_count) if self.task_count else None
+
+    @property
+    def catastrophic_tasks(self) -> tuple[str, ...]:
+        """The names of the kinds that were lost, in order."""
+        return tuple(sorted(self.catastrophic))
+
+    def exchanged(self, moved: Mapping[str, tuple[Watched, Watched]]) -> Forgetting:
+        """The same after some kinds moved; of each what it was, and what it is."""
+        total, count = self.total_bwt, self.task_count
+        for sides in moved.values():
+            for sign, seen in zip((-1, 1), sides, strict=True):
+                bwt = seen.exact_bwt
+                if bwt is not None:
+                    total, count = total + sign * bwt, count + sign
+        lost = {kind for kind, (_, now) in moved.items() if now.catastrophic}
+        return Forgetting(
+            total_bwt=total,
+            task_count=count,
+            catastrophic=(self.catastrophic - moved.keys()) | lost,
+        )
+
+
+UNKNOWN: Final = watch(Counted(correct=0, total=0), Counted(correct=0, total=0))
+"""A kind of task that was never seen."""
 
 
 def overview(tasks: Mapping[str, Watched]) -> Forgetting:
     """The mean backward transfer of the tasks that can be compared, and the names of those that were lost."""
-    known = {name: seen.bwt for name, seen in tasks.items() if seen.bwt is not None}
-    return Forgetting(
-        average_bwt=_mean(known),
-        task_count=len(known),
-        catastrophic_tasks=tuple(sorted(name for name in known if tasks[name].catastrophic)),
-    )
+    return Forgetting().exchanged({name: (UNKNOWN, seen) for name, seen in tasks.items()})
 
 
-def _mean(values: Mapping[int, float] | Mapping[str, float]) -> float | None:
+def _mean(values: Mapping[int, float]) -> float | None:
     return fmean(values.values()) if values else None

@@ -1,5 +1,30 @@
 -- Forgetting. Each statement is part of the transaction of a learning cycle.
 
+-- name: divide
+-- All kinds of task were kept in one row, which each cycle read and wrote; here it becomes a row for each. How many answers
+-- are in one was not counted: as many as judgments, at least. Says how many were in all.
+WITH whole AS (
+    DELETE FROM loop_persistence_state AS l
+    WHERE l.loop_name = 'ewc' AND l.state_type = 'forgetting'
+    RETURNING l.weights, l.episode_count, l.timestamp
+), parts AS (
+    INSERT INTO loop_persistence_state (loop_name, state_type, weights, episode_count, timestamp)
+    SELECT 'ewc-tasks', e.key, e.value, greatest(0, (e.value -> 'seen' ->> 0)::integer), w.timestamp
+    FROM whole AS w
+    CROSS JOIN LATERAL jsonb_each(w.weights) AS e
+    ORDER BY e.key
+)
+SELECT w.episode_count FROM whole AS w;
+
+-- name: all_tasks
+-- What is kept of every kind of task, to be added up when that row was divided.
+SELECT l.state_type, l.weights FROM loop_persistence_state AS l WHERE l.loop_name = 'ewc-tasks';
+
+-- name: tasks
+-- What is kept of some kinds of task.
+SELECT l.state_type, l.weights FROM loop_persistence_state AS l
+WHERE l.loop_name = 'ewc-tasks' AND l.state_type = ANY (%(kinds)s::text[]);
+
 -- name: answered
 -- Of judgments the share of the answers that call them right, among those that count and are not partial, in the order
 -- in which the first of these was learned. Nothing is asked of their places: statistics from before the answers were learned
@@ -23,12 +48,12 @@ WITH given AS MATERIALIZED (
     UPDATE forgetting_judgments AS f SET accuracy = g.accuracy
     FROM given AS g
     WHERE f.judgment_id = ANY (ARRAY(SELECT x.judgment FROM given AS x)) AND f.judgment_id = g.judgment
-    RETURNING f.task_type
+    RETURNING f.task_type, f.judgment_id
 ), fresh AS (
     INSERT INTO forgetting_judgments (task_type, judgment_id, accuracy, created_at)
     SELECT g.kind, g.judgment, g.accuracy, %(now)s
     FROM given AS g
-    WHERE NOT EXISTS (SELECT FROM forgetting_judgments AS f WHERE f.judgment_id = g.judgment)
+    WHERE NOT EXISTS (SELECT FROM known AS k WHERE k.judgment_id = g.judgment)
     ORDER BY g.place
     RETURNING task_type
 )

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NEEDED: Final = 100
 """Updates of one dog in one state that call for a consolidation."""
+NEEDED_DAILY: Final = 30
+"""As many are enough for the one of the day."""
 TASKS_MAX: Final = 20
 """Kinds of task and states that are shown; those with the most episodes, and the first in order."""
 
@@ -23,13 +25,20 @@ _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name
 
 
 def ewc(conn: psycopg.Connection) -> Shown:
-    """How often values were consolidated, what is locked, and how each kind of task fares against its baseline."""
+    """How often values were consolidated, what is locked, and how each kind of task fares against its baseline.
+
+    `data` is the most updates that one dog has in one state, corrections apart, since values were last given up; a
+    consolidation does not begin that count anew. `needed` is what calls for the first consolidation; while one holds
+    values, what sufficed for it.
+    """
     row = conn.execute(_SQL["state"]).fetchone()
-    consolidations, last_at, strength, most, found, kept = row or (0, None, None, 0, None, None)
+    consolidations, last_at, strength, holds, found = row or (0, None, None, False, None)
+    visits = conn.execute(_SQL["most_visits"]).fetchone()
+    most: int = 0 if visits is None else visits[0]
     locked: Mapping[str, Sequence[str]] = found or {}
     return Shown(
-        data=max(most, NEEDED if consolidations else 0),
-        needed=NEEDED,
+        data=most,
+        needed=min(NEEDED_DAILY, most) if holds else NEEDED,
         acts_on="how far an answer moves a value that was consolidated",
         detail={
             "consolidations": consolidations,
@@ -38,7 +47,7 @@ def ewc(conn: psycopg.Connection) -> Shown:
             "locked": dict(sorted(locked.items())[:TASKS_MAX]),
             "locked_cells": sum(map(len, locked.values())),
             "tasks": _tasks(conn),
-            "forgetting": _forgetting(conn, kept or {}),
+            "forgetting": _forgetting(conn),
         },
     )
 
@@ -58,15 +67,13 @@ def _tasks(conn: psycopg.Connection) -> dict[str, object]:
     }
 
 
-def _forgetting(
-    conn: psycopg.Connection, kept: Mapping[str, Mapping[str, Sequence[int]]]
-) -> dict[str, object]:
+def _forgetting(conn: psycopg.Connection) -> dict[str, object]:
     """Backward transfer is None until some kind of task has enough judgments on both sides."""
     row = conn.execute(_SQL["forgetting"]).fetchone()
     bwt, compared, lost, measured_at, alerts = row or (None, 0, [], None, 0)
     watched = {
         kind: watch(_counted(one["baseline"]), _counted(one["present"]))
-        for kind, one in sorted(kept.items())[:TASKS_MAX]
+        for kind, one in conn.execute(_SQL["watched"], {"limit": TASKS_MAX})
     }
     return {
         "average_bwt": bwt,

@@ -1,14 +1,45 @@
 -- What is held against forgetting, and whether anything was forgotten.
 
 -- name: state
--- The consolidations, how near the nearest state is to its next one, the locks, and what the watch keeps.
-SELECT s.consolidation_count, s.last_consolidation_at, s.ewc_lambda::double precision,
-       (SELECT coalesce(max(g.update_count), 0) FROM qlearning_fisher_gradients AS g WHERE g.service_id = s.service_id),
+-- The consolidations, whether one holds values now, and the locks.
+SELECT s.consolidation_count, s.last_consolidation_at, s.ewc_lambda::double precision, s.consolidated_q_table IS NOT NULL,
        (SELECT l.weights -> 'locked' FROM loop_persistence_state AS l
-        WHERE l.loop_name = 'ewc' AND l.state_type = 'consolidated'),
-       (SELECT l.weights FROM loop_persistence_state AS l WHERE l.loop_name = 'ewc' AND l.state_type = 'forgetting')
+        WHERE l.loop_name = 'ewc' AND l.state_type = 'consolidated')
 FROM qlearning_state AS s
 WHERE s.service_id = 'default';
+
+-- name: most_visits
+-- Of the dog and state that were updated most, how often: as get_live_q_table('default') has it, which with thousands of
+-- states takes five times as long to put the whole table together.
+WITH snapshot AS MATERIALIZED (
+    SELECT s.q_table -> 'visits' AS visits, coalesce((s.q_table -> 'stats' ->> 'applied_td_id')::bigint, 0) AS mark
+    FROM qlearning_state AS s
+    WHERE s.service_id = 'default'
+), cell AS MATERIALIZED (
+    SELECT t.state, t.action, count(t.reward) AS times
+    FROM snapshot AS b
+    JOIN td_error_tracker AS t ON t.id > b.mark AND t.id < 9223372036854775807
+    WHERE t.service_id || '' = 'default' AND t.current_q IS NOT NULL
+    GROUP BY t.state, t.action
+)
+SELECT coalesce(greatest(
+    (SELECT max(d.value::bigint)
+     FROM snapshot AS b CROSS JOIN LATERAL jsonb_each(b.visits) AS v CROSS JOIN LATERAL jsonb_each_text(v.value) AS d),
+    (SELECT max(c.times + coalesce((b.visits -> c.state ->> c.action)::bigint, 0)) FROM snapshot AS b CROSS JOIN cell AS c)), 0);
+
+-- name: watched
+-- Kinds of task against their baselines, the first in order; those that no cycle has divided yet are still in one row.
+(SELECT l.state_type AS kind, l.weights FROM loop_persistence_state AS l
+ WHERE l.loop_name = 'ewc-tasks'
+ ORDER BY l.state_type
+ LIMIT %(limit)s::bigint)
+UNION ALL
+SELECT e.key, e.value
+FROM loop_persistence_state AS l
+CROSS JOIN LATERAL jsonb_each(l.weights) AS e
+WHERE l.loop_name = 'ewc' AND l.state_type = 'forgetting'
+ORDER BY kind
+LIMIT %(limit)s::bigint;
 
 -- name: tasks
 -- The kinds of task with the most episodes, each with its newest consolidation.
