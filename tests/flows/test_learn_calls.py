@@ -247,7 +247,7 @@ def test_many_writers_and_a_learner_lose_nothing_and_take_nothing_twice(
     done.wait()
     for thread in threads:
         thread.join()
-    look(conn, edge, judge, say)
+    learn.run(conn, edge)
     assert (counted(conn), waiting(conn)) == (writers * calls, 0)
     for weights in known(conn).values():
         keys = [key for _, _, key in weights["actions"]]
