@@ -46,3 +46,17 @@ def test_learn_says_what_changed_and_what_is_known(
     status = json.loads(cynic("--database", fresh_database, "learn", "status", "--json").out)
     assert status["waiting"] == 0
     assert len(status["loops"]) == 11
+
+
+def test_status_says_whether_a_dimension_tells(
+    cynic: Callable[..., Done], fresh_database: str
+) -> None:
+    with package.connect(fresh_database) as memory:
+        for number in range(6):
+            judged = memory.judge(
+                item_type="code", item_content="x", dimensions={"IMPACT": 10 * number}
+            )
+            memory.feedback(judged.judgment_id, "correct" if number % 2 else "incorrect")
+        memory.learn()
+    shown = cynic("--database", fresh_database, "learn", "status").out
+    assert "sona            learning: no dimension tells yet" in shown

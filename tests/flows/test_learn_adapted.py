@@ -116,7 +116,7 @@ def test_a_liar_alone_and_partial_answers_make_no_pair(
     assert loops(conn)["dpo"]["state"] == "not enough data yet (0 of 1)"
 
 
-def test_pairs_that_others_wrote_count_once_and_nonsense_is_left(
+def test_pairs_that_others_wrote_count_once_and_nonsense_counts_for_nothing(
     conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
 ) -> None:
     for chosen, rejected in (("Sage", "Scout"), ("Sage", "Sage"), ("Cerberus", "Scout")):
@@ -127,9 +127,13 @@ def test_pairs_that_others_wrote_count_once_and_nonsense_is_left(
         )
     say(judge(context_type="c").judgment_id, "correct")
     learn.run(conn, edge)
-    assert one(conn, "SELECT count(*) FROM preference_pairs WHERE processed") == 1
+    # Each was looked at, so that what nothing can be learned from does not wait for ever.
+    assert one(conn, "SELECT count(*) FROM preference_pairs WHERE NOT processed") == 0
+    assert one(conn, "SELECT count(*) FROM preference_pairs WHERE batch_id LIKE 'lrn_%'") == 1
+    assert one(conn, "SELECT total_pairs_processed FROM dpo_optimizer_state") == 1
     found = weights(conn, "c")
     assert found["Sage"] > found["Scout"]
+    assert loops(conn)["dpo"]["data"] == 1
 
 
 def test_the_pull_to_the_present_weights_leads_to_the_optimum_of_all_pairs(

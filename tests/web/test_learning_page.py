@@ -25,11 +25,16 @@ def test_an_empty_memory_shows_what_is_missing(site: Site) -> None:
 
 def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -> None:
     for number in range(12):
-        judged = site.judge(probability=0.75, votes=[{"dog": "Sage", "score": 0.8}])
+        judged = site.judge(
+            probability=0.75,
+            votes=[{"dog": "Sage", "score": 0.8}],
+            dimensions={"IMPACT": 60 + number},
+        )
         site.feedback(judged, "correct" if number % 4 else "incorrect")
     with cynic.connect(fresh_database) as memory:
         memory.learn()
     document = harmless(site.get("/learning").text)
     rows = {row.text.split()[0]: row.text for row in document.all("tr")}
     assert "the weights of the votes" in rows["dog-votes"]
+    assert "learning: no dimension tells yet" in rows["sona"]
     assert "told 0.750, came true 0.750, n 12" in document.one("figure").text

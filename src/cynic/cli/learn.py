@@ -62,5 +62,7 @@ def status(*, schema: str | None, as_json: bool) -> None:
         since = (
             f"  last change {last['at']} by {last['judgment_id'] or last['event']}" if last else ""
         )
-        click.echo(f"{one['loop']:<15} {one['state']}{since}")
+        found_out = cast("dict[str, object]", one["detail"]).get("finding")
+        finding = f": {found_out}" if found_out else ""
+        click.echo(f"{one['loop']:<15} {one['state']}{finding}{since}")
     click.echo(f"{found['waiting']} answers wait to be learned from")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.learning import behavior, maturity, metacognition, prequential, sona
-from cynic.domains.learning.behavior import Behavior, Judged, modified
+from cynic.domains.learning.behavior import Behavior, Judged, Stated, modified
 from cynic.domains.learning.maturity import Maturity
 from cynic.domains.learning.metacognition import (
     Action,
@@ -130,6 +130,23 @@ def test_a_correlation_is_bounded_and_blind_to_order(pairs: Any, shuffler: Any):
 def test_dimensions_off_the_scale_are_refused(wrong: float):
     with pytest.raises(InvalidDataError):
         adapted([Observation({"IMPACT": wrong}, 1.0)], {})
+
+
+def test_shifts_are_restored_from_what_is_kept_beside_them():
+    kept = {"confidence_shift": 0.1, "block_shift": -0.05, "seen": [[0, 3]], "answers": 2}
+    assert Behavior.restored(kept) == Behavior(confidence_shift=0.1, block_shift=-0.05)
+    assert Behavior.restored({}) == Behavior()
+
+
+def test_what_speaks_of_a_shift():
+    acts: list[Any] = ["approve", "approve", "block", "warn", "pass", None]
+    judged = [Judged("correct", act) for act in acts] + [Judged("partial", "block")]
+    stated = [Stated(0.5, "incorrect"), Stated(0.5, "partial")]
+    assert behavior.heard(judged, stated) == {
+        "confidence_shift": 1,
+        "approve_shift": 2,
+        "block_shift": 1,
+    }
 
 
 ANSWERS = st.lists(

@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from cynic.base.verdict import passes
 from cynic.domains.core.dimensions import (
     AXIOM_OF,
     AXIOMS_ALWAYS_SHOWN,
@@ -54,6 +55,19 @@ def q_score(axioms: Mapping[str, Decimal]) -> Decimal:
         product *= axioms[axiom] / _HUNDRED
     mean = product if len(axioms) == 1 or not product else product ** (Decimal(1) / len(axioms))
     return min(_HUNDRED, (_HUNDRED * mean)).quantize(Q_PLACES)
+
+
+def side(axioms: Mapping[str, Decimal]) -> bool:
+    """Whether Q passes, mostly without its root: a geometric mean lies between the harmonic and the arithmetic one."""
+    values = axioms.values()
+    most = sum(values, Decimal()) / len(axioms)
+    if not passes(most.quantize(Q_PLACES)):
+        return False
+    if all(values):
+        least = len(axioms) / sum((1 / value for value in values), Decimal())
+        if passes(least.quantize(Q_PLACES)):
+            return True
+    return passes(q_score(axioms))
 
 
 def shown_axioms(axioms: Mapping[str, Decimal]) -> dict[str, Decimal | None]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, cast
 
 from cynic.domains.learning.bounds import PHI, PHI2, clamp, unit, within
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cynic.domains.learning.preference_pairs import Outcome
 
@@ -33,6 +33,7 @@ RAISED: Final = 0.05
 BLOCK_BELOW: Final = 0.3
 WARN_BELOW: Final = 0.5
 APPROVE_FROM: Final = 0.7
+SHIFTS: Final = ("confidence_shift", "approve_shift", "block_shift")
 
 
 class Judged(NamedTuple):
@@ -62,6 +63,12 @@ class Behavior:
         within(self.approve_shift, -SHIFT_MAX, SHIFT_MAX, "a shift of approval")
         within(self.block_shift, -SHIFT_MAX, SHIFT_MAX, "a shift of blocking")
 
+    @classmethod
+    def restored(cls, document: Mapping[str, object]) -> Self:
+        """The shifts out of what is kept; whatever is kept beside them is left, and what is missing is 0."""
+        kept = cast("Mapping[str, float]", document)
+        return cls(**{name: kept[name] for name in SHIFTS if name in kept})
+
     def probability(self, p: float) -> float:
         """A stated probability as this behaviour would state it, within [0, 1]."""
         return clamp(unit(p, "a probability") + self.confidence_shift, 0.0, 1.0)
@@ -80,6 +87,16 @@ def accuracy(feedback: Sequence[Judged]) -> float | None:
     correct = sum(one.outcome == "correct" for one in feedback)
     wrong = sum(one.outcome == "incorrect" for one in feedback)
     return correct / (correct + wrong) if correct + wrong else None
+
+
+def heard(feedback: Sequence[Judged], stated: Sequence[Stated]) -> dict[str, int]:
+    """Shift → how many decided answers speak of it: those whose confidence may be shifted, approvals, and blocks."""
+    decided = [one for one in feedback if one.outcome != "partial"]
+    return {
+        "confidence_shift": sum(one.outcome != "partial" for one in stated),
+        "approve_shift": sum(one.act == "approve" for one in decided),
+        "block_shift": sum(one.act == "block" for one in decided),
+    }
 
 
 def modified(

@@ -3,9 +3,14 @@
 Pearson 1896's r between the scores of a dimension and the outcomes; its significance by Fisher 1921's z = atanh(r) · √(n - 3),
 at 5 % shared by all dimensions (Bonferroni): among 36 dimensions of pure noise one or two would pass an unshared test.
 
-A weight is its base times a modifier in [1 - 0.382, 1 + 0.382]. A correlation of at least 0.382 that is significant aims at
-1 + 0.382 · r, anything weaker at 1; the modifier moves 0.236 of the way there, so that the same data again and again lead
-to a limit, never to a bound. Fewer than the least observations say nothing and leave it where it is; so does a lock.
+A weight is its base times a modifier in [1 - 0.382, 1 + 0.382]. A significant correlation aims at 1 + 0.382 · r, any other at
+1; the modifier moves 0.236 of the way there, so that the same data again and again lead to a limit, never to a bound. Fewer
+than the least observations say nothing and leave it where it is; so does a lock.
+
+A public predecessor of this loop asks for |r| of at least 0.382 (φ⁻²) besides. That floor is left out: an outcome is one bit, and
+with one bit r is point-biserial, of which 0.38 is a very large effect (Cohen 1988 calls 0.37 large; it stands for d = 0.8). Of
+36 dimensions that each tell a little none reaches it, and nothing would be learned. A weak correlation moves its weight by
+little as it is. Each cycle tests anew, so that a false alarm comes now and then; what it moves is given back.
 """
 
 from __future__ import annotations
@@ -20,12 +25,13 @@ from cynic.domains.learning.bounds import PHI2, PHI3, clamp, finite, within
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-THRESHOLD: Final = PHI2
 RATE: Final = PHI3
 CHANGE_MAX: Final = PHI2
 OBSERVATIONS_MIN: Final = 5
 """The contract's floor is 3, of which Fisher's z can say nothing; 5 is the least that could ever pass."""
 SIGNIFICANCE: Final = 0.05
+NEARLY: Final = 1e-6
+"""A modifier so near to 1 that it aims at is 1: weights are used to six places."""
 
 
 class Observation(NamedTuple):
@@ -96,10 +102,9 @@ def moved(
         if n < max(OBSERVATIONS_MIN, observations_min):
             r = None
         significant = r is not None and _z(r, n) >= critical
-        telling = r is not None and significant and abs(r) >= THRESHOLD
-        aim = 1 + CHANGE_MAX * r if telling and r is not None else 1.0
+        aim = 1 + CHANGE_MAX * r if r is not None and significant else 1.0
         moves = r is not None and name not in locked
-        then = now + RATE * (aim - now) if moves else now
+        then = _nearer(now, aim) if moves else now
         found[name] = Adaptation(
             n=n,
             correlation=r,
@@ -111,9 +116,24 @@ def moved(
     return found
 
 
+def strongest(found: Mapping[str, Adaptation]) -> str | None:
+    """The dimension of the largest |r|, of the significant ones where there are any; None where no r is known."""
+    known = [
+        (not one.significant, -abs(one.correlation), name)
+        for name, one in found.items()
+        if one.correlation is not None
+    ]
+    return min(known)[2] if known else None
+
+
 def weights(base: Mapping[str, float], modifiers: Mapping[str, float]) -> dict[str, float]:
     """The weight of each dimension: its base times its modifier, 1 for one that has none."""
     return {name: weight * modifiers.get(name, 1.0) for name, weight in base.items()}
+
+
+def _nearer(now: float, aim: float) -> float:
+    then = now + RATE * (aim - now)
+    return 1.0 if aim == 1 and abs(then - 1) < NEARLY else then
 
 
 def _by_dimension(

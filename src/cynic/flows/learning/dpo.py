@@ -7,7 +7,9 @@ by what came of each dog's votes there. Where most votes were routing decisions 
 others, and which, depends on who was sent, so that few pairs can point where many answers do not.
 
 An answer that was superseded takes its pairs back, as long as they are kept; a routing decision that lost its partner so
-is in no pair any more.
+is in no pair any more. Two numbers of pairs are kept: those that stand now, beside the optimiser's state, and in
+`total_pairs_processed` those that any cycle ever used, each once, in that cycle, whether or not it fitted then and whether
+or not they were taken back since.
 """
 
 from __future__ import annotations
@@ -28,13 +30,12 @@ from cynic.domains.learning.offpolicy import Change, change
 from cynic.domains.learning.preference_table import UNITS, Decided, Match, Preferences
 from cynic.domains.learning.preferences import Anchor, fit_wins, logits, policy
 from cynic.flows.edge import to_json
-from cynic.flows.learning import seen, state
-from cynic.flows.learning.answers import DEFAULT_CONTEXT
-from cynic.flows.learning.turn import Parts, Turn
+from cynic.flows.learning import dpo_measures, seen, state
+from cynic.flows.learning.dpo_measures import context_of
+from cynic.flows.learning.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from uuid import UUID
 
     from cynic.domains.learning.answers import Outcome
     from cynic.flows.learning.cycle import Answered, Cycle
@@ -45,9 +46,7 @@ BASE: Final = 0.5
 REFIT_AT: Final = 0.01
 """By which share the pairs have grown since the last fit when the next is due."""
 GIVEN_MAX: Final = 1000
-"""Pairs written by others that one cycle takes."""
-SETTLED_BELOW: Final = 0.02
-"""A weight that moved by less has come to rest."""
+"""Pairs written by others that one cycle looks at."""
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("dpo.sql")))
 _Row = tuple[str, str, str, float]
@@ -83,6 +82,8 @@ class _Settings:
     last_loss: float | None
     spans: seen.Spans
     """Which answers were seen before."""
+    standing: int
+    """Pairs that stood before this cycle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,30 +97,35 @@ class _Fit:
 def turn(cycle: Cycle) -> Turn:
     """Take back, pair, fit, and let live what is no worse."""
     settings = _settings(cycle)
-    given = cycle.conn.execute(_SQL["given"], {"dogs": list(DOGS), "limit": GIVEN_MAX}).fetchall()
     taken_back = seen.taken_back(settings.spans, cycle)
     pairs = _pairs_of(cycle, taken_back)
+    given = _given(cycle)
     names = sorted(
         {context_of(one) for one in (*cycle.answers, *taken_back)}
-        | {row[1] for row in given}
+        | {row[0] for row in given}
         | {row[0] for row in pairs}
     )
     if not names:
+        _keep(cycle, settings, settings.standing)
         return Turn()
     contexts = _read(cycle, names)
     _take_back(contexts, taken_back, pairs)
+    preferences = {name: one.preferences for name, one in contexts.items()}
+    expected = dpo_measures.expected(cycle, preferences)
     matches = [
         (context_of(one), match)
         for one in cycle.answers
         for match in _learn(contexts[context_of(one)], one)
     ]
-    _take_given(cycle, contexts, given)
+    _take_given(contexts, given)
     _save_pairs(cycle, matches)
     before = {name: policy(logits(one.weights)) for name, one in contexts.items()}
     fits = {name: _fit(one, settings) for name, one in contexts.items()}
     fitted = {name: one for name, one in fits.items() if one is not None}
     _save(cycle, contexts)
-    loss = _ran(cycle, fitted, len(matches) + len(given)) if fitted else settings.last_loss
+    used = len(matches) + len(given)
+    _keep(cycle, settings, settings.standing + used - len(pairs))
+    loss = _ran(cycle, fitted, used)
     moved = {
         name: {dog: one.weights[dog] - before[name][dog] for dog in DOGS}
         for name, one in contexts.items()
@@ -129,14 +135,11 @@ def turn(cycle: Cycle) -> Turn:
     return Turn(
         weight_deltas=[delta for row in moved.values() for delta in row.values() if delta],
         before={"loss": settings.last_loss},
-        after={"loss": loss},
-        parts=_parts(cycle, contexts, before, moved),
+        after={"loss": settings.last_loss if loss is None else loss},
+        parts=dpo_measures.parts(
+            preferences, moved, dpo_measures.foretold(cycle, before, expected)
+        ),
     )
-
-
-def context_of(answer: Answered) -> str:
-    """Where the weights of this decision are kept."""
-    return answer.context or DEFAULT_CONTEXT
 
 
 def decided(answer: Answered) -> list[Decided]:
@@ -201,17 +204,24 @@ def _take_back(
         context.preferences.add(chosen, rejected, _units(confidence), -1)
 
 
-def _take_given(
-    cycle: Cycle,
-    contexts: Mapping[str, _Context],
-    given: Sequence[tuple[UUID, str, str, str, float]],
-) -> None:
+def _given(cycle: Cycle) -> list[_Row]:
+    """Pairs that others wrote, and that name two dogs and a context; nothing can be learned from any other."""
+    rows = cycle.conn.execute(_SQL["given"], {"limit": GIVEN_MAX}).fetchall()
+    learned = [
+        (pair, (context, chosen, rejected, confidence))
+        for pair, context, chosen, rejected, confidence in rows
+        if context is not None and chosen != rejected and {chosen, rejected} <= set(DOGS)
+    ]
+    if rows:
+        ids = {"ids": [row[0] for row in rows], "learned": [pair for pair, _ in learned]}
+        cycle.conn.execute(_SQL["processed"], {**ids, "batch": cycle.cycle_id})
+    return [row for _, row in learned]
+
+
+def _take_given(contexts: Mapping[str, _Context], given: Sequence[_Row]) -> None:
     """Pairs that others wrote count by their own confidence."""
-    for _, name, chosen, rejected, confidence in given:
+    for name, chosen, rejected, confidence in given:
         contexts[name].preferences.add(chosen, rejected, _units(confidence))
-    if given:
-        parameters = {"ids": [row[0] for row in given], "batch": cycle.cycle_id}
-        cycle.conn.execute(_SQL["processed"], parameters)
 
 
 def _units(confidence: float) -> int:
@@ -258,16 +268,23 @@ def _settings(cycle: Cycle) -> _Settings:
     row = cycle.conn.execute(_SQL["optimizer"]).fetchone()
     if row is None:
         raise CynicError("the state of the optimiser is missing", hint="run cynic db verify")
-    beta, regularization, last, spans = row
+    beta, regularization, last, spans, standing = row
     if not beta:
         raise InvalidDataError("beta is a positive number, not 0")
-    cycle.keep(f"{LOOP}-optimizer", {"seen": seen.with_this(spans or [], cycle)}, answers=0)
+    if standing is None:
+        ((standing,),) = cycle.conn.execute(_SQL["standing"])
     return _Settings(
         beta=float(beta),
         regularization=float(regularization),
         last_loss=None if last is None else float(last),
         spans=spans or [],
+        standing=standing,
     )
+
+
+def _keep(cycle: Cycle, settings: _Settings, standing: int) -> None:
+    state = {"seen": seen.with_this(settings.spans, cycle), "pairs": standing}
+    cycle.keep(f"{LOOP}-optimizer", state, answers=0)
 
 
 def _fit(context: _Context, settings: _Settings) -> _Fit | None:
@@ -345,10 +362,14 @@ def _counts(known: Preferences, dog: str) -> dict[str, object]:
     }
 
 
-def _ran(cycle: Cycle, fitted: Mapping[str, _Fit], pairs: int) -> float:
-    total = sum(one.pairs for one in fitted.values())
-    loss = sum(one.loss * one.pairs for one in fitted.values()) / total
-    cycle.conn.execute(_SQL["ran"], {"pairs": pairs, "loss": loss, "now": cycle.now})
+def _ran(cycle: Cycle, fitted: Mapping[str, _Fit], used: int) -> float | None:
+    """Count the pairs that this cycle used, and the fit if there was one; its loss."""
+    loss = None
+    if fitted:
+        total = sum(one.pairs for one in fitted.values())
+        loss = sum(one.loss * one.pairs for one in fitted.values()) / total
+    if used or fitted:
+        cycle.conn.execute(_SQL["ran"], {"pairs": used, "loss": loss, "now": cycle.now})
     return loss
 
 
@@ -362,33 +383,4 @@ def _log(cycle: Cycle, name: str, fit: _Fit, moved: Mapping[str, float]) -> None
         pairs=fit.pairs,
         loss=fit.loss,
         valueChange={"value": fit.change.value, "low": fit.change.low, "high": fit.change.high},
-    )
-
-
-def _parts(
-    cycle: Cycle,
-    contexts: Mapping[str, _Context],
-    before: Mapping[str, Mapping[str, float]],
-    moved: Mapping[str, Mapping[str, float]],
-) -> Parts:
-    seen = {
-        f"{name}/{dog}": sum(cast("Mapping[str, int]", counts).values())
-        for name, one in contexts.items()
-        for dog, counts in one.preferences.seen.items()
-    }
-    hits: list[bool] = []
-    for one in cycle.answers:
-        if one.right_side is not None and len(one.votes) > 1:
-            shares = before[context_of(one)]
-            best = max(sorted(one.votes), key=lambda vote: shares[vote[0]])
-            hits.append(best[1] == one.right_side)
-    return Parts(
-        outcomes=seen,
-        cells=len(DOGS) * len(contexts),
-        converged={
-            f"{name}/{dog}": abs(delta) < SETTLED_BELOW
-            for name, row in moved.items()
-            for dog, delta in row.items()
-        },
-        hits=hits,
     )

@@ -30,6 +30,12 @@ def taken_back(spans: Sequence[Sequence[int]], cycle: Cycle) -> list[Answered]:
     ]
 
 
+def first_answers(cycle: Cycle) -> list[Answered]:
+    """The cycle's answers without those that replace one that a former cycle saw: each mind is foretold once, when it is made up."""
+    replaced = {(one.judgment_id, one.user_id) for one in cycle.taken_back}
+    return [one for one in cycle.answers if (one.judgment_id, one.user_id) not in replaced]
+
+
 def taken_back_once(cycle: Cycle, loop: str) -> list[Answered]:
     """The same for a loop that keeps its spans here, in a row of their own: this cycle is in them from now on."""
     kept = cycle.kept(f"{loop}-seen") or {"spans": []}

@@ -8,12 +8,18 @@ SET dimension_weights = %(weights)s, detected_biases = %(biases)s, total_calibra
 WHERE s.state_key = 'global';
 
 -- name: sides
--- How often judgments were right on either side, over all kinds.
+-- How often judgments were right on either side, over all kinds: once, and after a turn that failed.
 SELECT e.side, sum((e.counts ->> 'right')::bigint)::bigint, sum((e.counts ->> 'wrong')::bigint)::bigint
 FROM loop_persistence_state AS l
 CROSS JOIN LATERAL jsonb_each(l.weights) AS e (side, counts)
 WHERE l.loop_name = 'calibration'
 GROUP BY e.side;
+
+-- name: added
+-- The dimensions that the dogs added: where they belong, what they weigh, and whether they may still be judged.
+SELECT d.name, d.category, d.weight, d.metadata ->> 'status' = 'active'
+FROM discovered_dimensions AS d
+WHERE d.metadata ? 'status';
 
 -- name: no_folder
 -- Profiles are written by the folder of counters too; held to the end of the transaction, so that neither waits for the other.

@@ -13,7 +13,8 @@ from cynic.domains.learning.behavior import (
     WARN_BELOW,
     Behavior,
 )
-from cynic.domains.learning.sona import OBSERVATIONS_MIN
+from cynic.domains.learning.dimension_sums import Sums
+from cynic.domains.learning.sona import OBSERVATIONS_MIN, moved, strongest
 from cynic.reads.learning.shown import Shown
 
 if TYPE_CHECKING:
@@ -25,14 +26,18 @@ PAIRS_MIN: Final = 1
 """The first pair moves the weights; how far, the prior says."""
 CONTEXTS_MAX: Final = 20
 """Contexts that are shown; those with the most answers."""
+PLACES: Final = 6
+NOTHING_TELLS: Final = "no dimension tells yet"
+NOTHING_TOLD: Final[Mapping[str, object]] = {"strongest": None, "finding": None}
+"""Before enough answers."""
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("adapted.sql")))
 
 
 def dpo(conn: psycopg.Connection) -> Shown:
-    """The routing weights of each context, from pairs of a better and a worse dog."""
+    """The routing weights of each context, from pairs of a better and a worse dog; it has seen the pairs that stand now."""
     row = conn.execute(_SQL["optimizer"]).fetchone()
-    epoch, pairs, last_loss, best_loss, last_run = row or (0, 0, None, None, None)
+    pairs, processed, epoch, last_loss, best_loss, last_run = row or (0, 0, 0, None, None, None)
     contexts: dict[str, dict[str, object]] = {}
     for context, dog, weight, base, episodes, fisher in conn.execute(
         _SQL["weights"], {"limit": CONTEXTS_MAX}
@@ -47,6 +52,7 @@ def dpo(conn: psycopg.Connection) -> Shown:
         data=pairs,
         needed=PAIRS_MIN,
         detail={
+            "pairs_processed": processed,
             "fits": epoch,
             "last_loss": None if last_loss is None else float(last_loss),
             "best_loss": None if best_loss is None else float(best_loss),
@@ -57,22 +63,55 @@ def dpo(conn: psycopg.Connection) -> Shown:
 
 
 def sona(conn: psycopg.Connection) -> Shown:
-    """The dimensions that foretell outcomes and so weigh more, and the sides on which judgments are wrong more often."""
+    """The dimensions that foretell outcomes and so weigh more, and the sides on which judgments are wrong more often.
+
+    It has seen the decided answers of the dimension that has most of them.
+    """
     row = conn.execute(_SQL["sona"]).fetchone()
-    weights, biases, calibrations, most = row or ({}, [], 0, 0)
+    weights, biases, calibrations, sums = row or ({}, [], 0, None)
+    seen = Sums.restored(sums or {}).seen()
+    most = max((n for n, _ in seen.values()), default=0)
     return Shown(
         data=most,
         needed=OBSERVATIONS_MIN,
         acts_on="the weights of dimensions in the score",
-        detail={"weights": weights, "biases": biases, "calibrations": calibrations},
+        detail={
+            "weights": weights,
+            "biases": biases,
+            "calibrations": calibrations,
+            **(_telling(seen) if most >= OBSERVATIONS_MIN else NOTHING_TOLD),
+        },
     )
 
 
+def _telling(seen: Mapping[str, tuple[int, float | None]]) -> dict[str, object]:
+    """The strongest correlation, of the significant ones if there are any, with its answers; and that in words."""
+    found = moved(seen, {})
+    name = strongest(found)
+    if name is None or (r := found[name].correlation) is None:
+        return {"strongest": None, "finding": NOTHING_TELLS}
+    one = found[name]
+    return {
+        "strongest": {
+            "dimension": name,
+            "correlation": round(r, PLACES),
+            "answers": one.n,
+            "significant": one.significant,
+        },
+        "finding": f"{name} tells most: r = {r:.2f} in {one.n} answers"
+        if one.significant
+        else NOTHING_TELLS,
+    }
+
+
 def behavior(conn: psycopg.Connection) -> Shown:
-    """By how much confidence is shifted where nobody gave one, and from which score on to act."""
+    """By how much confidence is shifted where nobody gave one, and from which score on to act.
+
+    It has seen the decided answers that stand.
+    """
     row = conn.execute(_SQL["behavior"]).fetchone()
     kept, answers = row or ({}, 0)
-    now = Behavior(**kept)
+    now = Behavior.restored(kept)
     return Shown(
         data=answers,
         needed=FEEDBACK_MIN,

@@ -44,13 +44,14 @@ def residual(conn: psycopg.Connection) -> Shown:
 
 
 def emergence(conn: psycopg.Connection) -> Shown:
-    """The pack's shared patterns, and how many of all are locked."""
+    """The pack's shared patterns, and how many of all are locked; a pattern takes three answers of one category."""
     row = conn.execute(_SQL["emergence"], {"limit": SHOWN_MAX}).fetchone()
-    answers, count, shared, locked, evolved, last = row or (0, 0, [], 0, 0, None)
+    most, answers, count, shared, locked, evolved, last = row or (0, 0, 0, [], 0, 0, None)
     return Shown(
-        data=answers,
+        data=most,
         needed=SOURCES_MIN,
         detail={
+            "answers": answers,
             "patterns": count,
             "locked": locked,
             "evolved": evolved,

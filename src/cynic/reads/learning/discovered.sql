@@ -27,9 +27,8 @@ SELECT coalesce((SELECT (l.weights -> 'fit' ->> 'judgments')::integer FROM loop_
               ORDER BY x.logged_at DESC, x.id DESC LIMIT %(limit)s::bigint) AS g);
 
 -- name: emergence
--- How many answers were counted, the shared patterns, and what consolidation did last.
-SELECT coalesce((SELECT sum(l.episode_count) FROM loop_persistence_state AS l WHERE l.loop_name = 'emergence'), 0)::bigint,
-       m.pattern_count,
+-- How many decided answers stand, in the category with the most and in all, the shared patterns, and what consolidation did last.
+SELECT c.most, c.answers, m.pattern_count,
        (SELECT coalesce(jsonb_agg(p.pattern ORDER BY p.place), '[]')
         FROM (SELECT e.pattern, e.place FROM jsonb_array_elements(m.patterns) WITH ORDINALITY AS e (pattern, place)
               ORDER BY e.place LIMIT %(limit)s::bigint) AS p),
@@ -38,4 +37,7 @@ SELECT coalesce((SELECT sum(l.episode_count) FROM loop_persistence_state AS l WH
        (SELECT jsonb_build_object('at', h.created_at, 'patterns', h.fisher_entries, 'mean_importance', h.avg_fisher)
         FROM ewc_consolidation_history AS h WHERE h.service_id = 'default' ORDER BY h.created_at DESC LIMIT 1)
 FROM shared_memory_patterns AS m
+CROSS JOIN (SELECT coalesce(max((l.weights ->> 'judgments')::bigint), 0) AS most,
+                   coalesce(sum((l.weights ->> 'judgments')::bigint), 0)::bigint AS answers
+            FROM loop_persistence_state AS l WHERE l.loop_name = 'emergence') AS c
 WHERE m.memory_id = 'default';

@@ -20,7 +20,6 @@ STATES_MAX: Final = 20
 """Contexts or kinds that are shown of a loop; those with the most answers."""
 
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("per_answer.sql")))
-_State = tuple[str, "Mapping[str, Mapping[str, float]]"]
 
 
 def q_learning(conn: psycopg.Connection) -> Shown:
@@ -54,10 +53,10 @@ def q_learning(conn: psycopg.Connection) -> Shown:
 
 
 def thompson(conn: psycopg.Connection) -> Shown:
-    """The Beta arms of the dogs in each context."""
-    states, answers = _states(conn, "thompson")
+    """The Beta arms of the dogs in each context; it has seen the answers of the arm of which most is known."""
+    rows = conn.execute(_SQL["arms"], {"limit": STATES_MAX}).fetchall()
     arms = {
-        context: {dog: Arm(**arm) for dog, arm in weights.items()} for context, weights in states
+        context: {dog: Arm(**arm) for dog, arm in weights.items()} for context, weights, _ in rows
     }
     contexts = {
         context: {
@@ -67,13 +66,14 @@ def thompson(conn: psycopg.Connection) -> Shown:
         }
         for context, row in arms.items()
     }
-    return Shown(data=answers, needed=ANSWERS_MIN, detail={"contexts": contexts})
+    return Shown(data=rows[0][2] if rows else 0, needed=ANSWERS_MIN, detail={"contexts": contexts})
 
 
 def dog_votes(conn: psycopg.Connection) -> Shown:
     """How often each dog's side was right, and what its votes weigh."""
-    states, _ = _states(conn, "dog-votes")
-    tallies = {dog: _tally(counts) for _, weights in states for dog, counts in weights.items()}
+    row = conn.execute(_SQL["dogs"]).fetchone()
+    weights: Mapping[str, Mapping[str, float]] = {} if row is None else row[0]
+    tallies = {dog: _tally(counts) for dog, counts in weights.items()}
     most = max((tally.answers for tally in tallies.values()), default=0)
     dogs = {
         dog: {
@@ -92,20 +92,18 @@ def dog_votes(conn: psycopg.Connection) -> Shown:
 
 
 def kinds(conn: psycopg.Connection) -> Shown:
-    """How often judgments of each kind and side were right."""
-    states, answers = _states(conn, "calibration")
-    most = 0
+    """How often judgments of each kind and side were right; it has seen the answers on the side of which most is known."""
+    rows = conn.execute(_SQL["kinds"], {"limit": STATES_MAX}).fetchall()
     found: dict[str, dict[str, object]] = {}
-    for kind, sides in states:
+    for kind, sides, _, _ in rows:
         for side, counts in sides.items():
             tally = _tally(counts)
-            most = max(most, tally.answers)
-            enough = tally.answers >= ANSWERS_MIN
             found.setdefault(kind, {})[side] = {
                 "right": tally.right,
                 "wrong": tally.wrong,
-                "probability": round(tally.mean, 6) if enough else None,
+                "probability": round(tally.mean, 6) if tally.answers >= ANSWERS_MIN else None,
             }
+    answers, most = rows[0][2:] if rows else (0, 0)
     return Shown(
         data=most,
         needed=ANSWERS_MIN,
@@ -117,12 +115,6 @@ def kinds(conn: psycopg.Connection) -> Shown:
 def _mean_reward(detector: Mapping[str, float] | None) -> float | None:
     """The mean reward of the answers since the last change, as the detector of drift sees it."""
     return detector["total"] / detector["width"] if detector and detector["width"] else None
-
-
-def _states(conn: psycopg.Connection, loop: str) -> tuple[list[_State], int]:
-    """The states of a loop with the most answers, and how many answers it has in all."""
-    rows = conn.execute(_SQL["states"], {"loop": loop, "limit": STATES_MAX}).fetchall()
-    return [(state, weights) for state, weights, _ in rows], int(rows[0][2]) if rows else 0
 
 
 def _tally(counts: Mapping[str, float]) -> Tally:
