@@ -36,18 +36,27 @@ GROUP BY f.judgment_id
 ORDER BY min(f.learned_as);
 
 -- name: drop
--- Of judgments that nobody calls right or wrong any more, or as many the one as the other.
-DELETE FROM forgetting_judgments AS f WHERE f.judgment_id = ANY (%(judgments)s::text[]) RETURNING f.task_type;
+-- Of judgments that nobody calls right or wrong any more, or as many the one as the other. Looked up one by one: of many judgments
+-- at once the planner expects a good part of all rows as long as it knows nothing of them, and reads them all.
+DELETE FROM forgetting_judgments AS f
+WHERE f.id = ANY (ARRAY(
+    SELECT o.id FROM unnest(%(judgments)s::text[]) AS g (judgment)
+    CROSS JOIN LATERAL (SELECT x.id FROM forgetting_judgments AS x WHERE x.judgment_id = g.judgment OFFSET 0) AS o))
+RETURNING f.task_type;
 
 -- name: note
--- In the order of learning, so that ids grow with it. Says of each whether it is new. One learner is at it at a time.
+-- In the order of learning, so that ids grow with it. Says of each whether it is new. One learner is at it at a time. Those that are
+-- known are looked up one by one, as above.
 WITH given AS MATERIALIZED (
     SELECT g.*
     FROM jsonb_to_recordset(%(rows)s) AS g (kind text, judgment text, accuracy numeric, place bigint)
+), place AS MATERIALIZED (
+    SELECT o.id, g.accuracy FROM given AS g
+    CROSS JOIN LATERAL (SELECT x.id FROM forgetting_judgments AS x WHERE x.judgment_id = g.judgment OFFSET 0) AS o
 ), known AS (
-    UPDATE forgetting_judgments AS f SET accuracy = g.accuracy
-    FROM given AS g
-    WHERE f.judgment_id = ANY (ARRAY(SELECT x.judgment FROM given AS x)) AND f.judgment_id = g.judgment
+    UPDATE forgetting_judgments AS f SET accuracy = p.accuracy
+    FROM place AS p
+    WHERE f.id = ANY (ARRAY(SELECT o.id FROM place AS o)) AND f.id = p.id
     RETURNING f.task_type, f.judgment_id
 ), fresh AS (
     INSERT INTO forgetting_judgments (task_type, judgment_id, accuracy, created_at)
