@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from test_learn import VOTES, one
 
+from cynic.base.errors import InvalidDataError
 from cynic.flows import feedback, learn, submission
 from cynic.flows.learning import cycle
 
@@ -152,6 +153,30 @@ def test_where_batches_end_does_not_matter_to_what_is_set_aside(
     assert (done.learned, done.refused) == (3, 3)
     places = conn.execute("SELECT learned_as FROM feedback WHERE learned_as IS NOT NULL ORDER BY 1")
     assert [row[0] for row in places] == list(range(1, 7)), "the places have no gaps"
+
+
+def test_where_nothing_can_be_learned_from_the_answers_wait(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learn, "REFUSED_MAX", 2)
+    bad = [poisoned(conn, edge, judge, say) for _ in range(3)]
+    good = judge().judgment_id
+    for judged in bad[:2]:
+        say(judged, "incorrect", user="ada")
+    say(good, "correct")
+    assert learn.run(conn, edge).refused == 2
+    for judged in bad:
+        say(judged, "partial", user="ada")
+    with pytest.raises(InvalidDataError, match="no arm"):
+        learn.run(conn, edge)
+    assert one(conn, "SELECT count(*) FROM ops_learning_queue") == 1
+    conn.execute("RESET ROLE")
+    # What was wrong is mended.
+    conn.execute("ALTER TABLE dog_votes DISABLE TRIGGER USER")
+    conn.execute("DELETE FROM dog_votes WHERE dog_name = 'Scout'")
+    conn.execute("SET ROLE cynic_app")
+    assert learn.run(conn, edge).corrected == 1
+    assert one(conn, "SELECT (stats -> 'refused')::integer FROM qlearning_state") == 0
 
 
 def test_a_run_says_how_many_answers_wait(

@@ -6,7 +6,7 @@ batch ends where a learning cycle is due, so it does not matter where batches en
 advisory lock.
 
 What waits for a transaction that is still open waits with it: rows of later writers are not taken before its end. A row
-whose data cannot be learned from is set aside with an event that says why, and holds up nothing.
+whose data cannot be learned from is set aside with an event that says why, and holds up nothing, unless many in a row are so.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 1000
 FOLD_UPDATES: Final = 5000
 FOLD_AFTER: Final = timedelta(seconds=5)
+REFUSED_MAX: Final = 20
+"""Answers in a row that may be set aside; with more the fault is not theirs, and they wait until it is mended."""
 
 _LOG = logging.getLogger(__name__)
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("learn.sql")))
@@ -210,7 +212,7 @@ def _learn_next(
                 return _learn_rows(conn, edge, keeper, counts, limit=limit)
         except (InvalidDataError, DataError) as error:
             if limit == 1:
-                return _set_aside(conn, edge, error), None
+                return _set_aside(conn, edge, counts, error), None
             limit //= 2
 
 
@@ -240,8 +242,10 @@ def _take(conn: psycopg.Connection, limit: int) -> list[str]:
     return answers.taken(conn.execute(_SQL["take"], {"limit": limit}).fetchall())
 
 
-def _set_aside(conn: psycopg.Connection, edge: Edge, error: Exception) -> Pass:
+def _set_aside(conn: psycopg.Connection, edge: Edge, counts: Counts, error: Exception) -> Pass:
     """Take the next row out of the queue without learning from it, and say why; the learner's lock keeps it the next one."""
+    if counts.refused >= REFUSED_MAX:
+        raise error
     ids = _take(conn, 1)
     _LOG.warning("nothing could be learned from %s", ", ".join(ids), exc_info=error)
     row = {
@@ -254,6 +258,7 @@ def _set_aside(conn: psycopg.Connection, edge: Edge, error: Exception) -> Pass:
         "metadata": {"signalIds": ids},
     }
     state.log(conn, [row], edge.clock())
+    state.count(conn, replace(counts, refused=counts.refused + 1))
     return Pass(taken=len(ids), refused=len(ids))
 
 
@@ -318,6 +323,7 @@ def _fold(
         counts,
         version=counts.version + 1,
         learned=counts.learned + len(changes.places),
+        refused=0,
         cycled_at=counts.cycled_at or now,
         episodes=counts.episodes + changes.more,
         updates=counts.updates + changes.updates,

@@ -54,6 +54,8 @@ class Counts:
     correct: int = 0
     unfolded: int = 0
     folded_at: datetime | None = None
+    refused: int = 0
+    """Answers in a row that could not be learned from, since the last that could."""
     ripe: bool = False
     """Whether some state has enough new updates to be consolidated."""
     consolidated: int = 0
@@ -78,6 +80,7 @@ class Counts:
             correct=number("correctPredictions"),
             unfolded=number("unfolded"),
             folded_at=_moment(stats.get("foldedAt")),
+            refused=number("refused"),
             ripe=bool(stats.get("ripe", False)),
             consolidated=number("consolidated"),
             consolidated_at=_moment(stats.get("consolidatedAt")),
@@ -95,6 +98,7 @@ class Counts:
             "correctPredictions": self.correct,
             "unfolded": self.unfolded,
             "foldedAt": None if self.folded_at is None else self.folded_at.isoformat(),
+            "refused": self.refused,
             "ripe": self.ripe,
             "consolidated": self.consolidated,
             "consolidatedAt": None
