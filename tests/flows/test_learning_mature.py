@@ -104,7 +104,7 @@ def test_the_score_is_foretold_by_the_weights_before_the_cycle(
     say: Say,
     parts: dict[str, list[Parts]],
 ) -> None:
-    for number in range(20):
+    for number in range(40):
         good = number % 2 == 0
         answer(judge, say, good=good, dimensions={"IMPACT": 90 if good else 10})
     learn.run(conn, edge)

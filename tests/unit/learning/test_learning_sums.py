@@ -55,7 +55,7 @@ def test_sums_know_no_order_and_are_taken_back_exactly(stays: Any, goes: Any, rn
 
 @given(ROWS)
 def test_the_correlation_is_pearsons(rows: Any) -> None:
-    for name, (n, r) in summed(rows).seen().items():
+    for name, (n, r, _) in summed(rows).seen().items():
         having = [(d[name], 1.0 if right else -1.0) for d, _, right in rows if name in d]
         assert n == len(having)
         plain = pearson([x for x, _ in having], [y for _, y in having])

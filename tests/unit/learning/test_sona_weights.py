@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
+import statistics
 from bisect import bisect_left, bisect_right
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -108,33 +110,79 @@ def test_noise_leaves_weights_at_1_but_for_false_alarms() -> None:
 def test_a_false_alarm_is_given_back() -> None:
     modifiers = {"IMPACT": 1.05, "CANDOR": 0.97}
     for _ in range(60):
-        found = sona.moved({"IMPACT": (500, 0.01), "CANDOR": (500, None)}, modifiers)
+        seen = {"IMPACT": sona.Seen(500, 0.01, 4.0), "CANDOR": sona.Seen(500, None, math.inf)}
+        found = sona.moved(seen, modifiers)
         modifiers = {name: one.modifier for name, one in found.items()}
     assert modifiers == {"IMPACT": 1.0, "CANDOR": 0.97}, "of what does not vary nothing is known"
 
 
 @pytest.mark.parametrize(
     ("n", "r", "significant"),
-    # Two dimensions share the 5 %: |z| of 2.24.
-    [(503, 0.09, False), (503, 0.11, True), (503, -0.11, True), (5, 0.9, False), (5, 0.95, True)],
+    # Two dimensions share the 5 %: an exponent of ln 80 = 4.38.
+    [
+        (500, 0.14, False),
+        (500, 0.15, True),
+        (500, -0.15, True),
+        (29, 1.0, False),
+        (30, 0.7, False),
+        (30, 0.8, True),
+    ],
 )
 def test_significance_alone_decides_and_the_aim_is_as_far_as_r(
     n: int, r: float, significant: bool
 ) -> None:
-    found = sona.moved({"IMPACT": (n, r), "CANDOR": (n, 0.0)}, {})["IMPACT"]
+    seen = {"IMPACT": sona.Seen(n, r, 3.0), "CANDOR": sona.Seen(n, 0.0, 3.0)}
+    found = sona.moved(seen, {})["IMPACT"]
     assert found.significant is significant
     assert found.modifier == pytest.approx(1 + 0.236 * 0.382 * r if significant else 1)
 
 
+@pytest.mark.parametrize("scores", [(20.0, 80.0), (20.0, 50.0, 80.0), (80.0,) * 9 + (20.0,)])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("answers", [5, 10, 30, 60])
+def test_few_and_lopsided_answers_of_noise_sound_no_alarm(
+    scores: tuple[float, ...], share: float, answers: int
+) -> None:
+    rng = random.Random(618)
+    streams, alarms = 60, 0
+    for _ in range(streams):
+        sums = Sums()
+        for _ in range(answers):
+            good = rng.random() < share
+            drawn = {name: rng.choice(scores) for name in NAMES}
+            sums.add(drawn, passed=good, right_side=good)
+        alarms += any(one.significant for one in sona.moved(sums.seen(), {}).values())
+    # At 5 %: 9 or more of 60 come once in 400 tests like this one.
+    assert alarms <= 8
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.booleans()), min_size=2, max_size=40))
+def test_the_reach_is_beyond_every_observation(rows: list[tuple[int, bool]]) -> None:
+    sums = Sums()
+    for x, good in rows:
+        sums.add({"IMPACT": x}, passed=good, right_side=good)
+    seen = sums.seen()["IMPACT"]
+    if seen.correlation is None:
+        assert (seen.reach, seen.chance()) == (math.inf, 1)
+        return
+    xs, ys = [x for x, _ in rows], [1 if good else -1 for _, good in rows]
+    scale = statistics.pstdev(xs) * statistics.pstdev(ys)
+    mean_x, mean_y = statistics.fmean(xs), statistics.fmean(ys)
+    most = max(abs(x - mean_x) * abs(y - mean_y) for x, y in zip(xs, ys, strict=True)) / scale
+    assert seen.reach >= most * (1 - 1e-9)
+    assert 0 < seen.chance() <= 1
+
+
 def test_the_strongest_is_a_significant_one_where_there_is_one() -> None:
-    def strongest(**seen: tuple[int, float | None]) -> str | None:
+    def strongest(**known: tuple[int, float | None]) -> str | None:
+        seen = {name: sona.Seen(n, r, 3.0) for name, (n, r) in known.items()}
         return sona.strongest(sona.moved(seen, {}))
 
     assert strongest() is None
-    assert strongest(IMPACT=(4, 0.9), CANDOR=(50, None)) is None
-    assert strongest(IMPACT=(9, 0.5), CANDOR=(9, -0.6)) == "CANDOR"
-    assert strongest(IMPACT=(5000, -0.2), CANDOR=(9, 0.6)) == "IMPACT"
-    assert strongest(IMPACT=(9, 0.5), CANDOR=(9, -0.5)) == "CANDOR", "the first by name"
+    assert strongest(IMPACT=(29, 0.9), CANDOR=(50, None)) is None
+    assert strongest(IMPACT=(30, 0.5), CANDOR=(30, -0.6)) == "CANDOR"
+    assert strongest(IMPACT=(5000, -0.2), CANDOR=(30, 0.6)) == "IMPACT"
+    assert strongest(IMPACT=(30, 0.5), CANDOR=(30, -0.5)) == "CANDOR", "the first by name"
 
 
 @given(

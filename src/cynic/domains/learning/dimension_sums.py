@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, TypedDict, cast
 
 from cynic.domains.learning.bounds import PHI, PHI3, clamp
+from cynic.domains.learning.sona import Seen, reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,10 +73,10 @@ class Sums:
                 list(sums) if mine is None else [a + b for a, b in zip(mine, sums, strict=True)]
             )
 
-    def seen(self) -> dict[str, tuple[int, float | None]]:
-        """Dimension → n and r, for those that were seen."""
+    def seen(self) -> dict[str, Seen]:
+        """Dimension → what is known of it, for those that were seen."""
         return {
-            name: (sums[0], correlation(*sums))
+            name: Seen(sums[0], correlation(*sums), _reach(*sums[:4]))
             for name, sums in sorted(self.dimensions.items())
             if sums[0] > 0
         }
@@ -111,6 +112,14 @@ class Sums:
             "given": self.given,
             "dimensions": {name: sums for name, sums in self.dimensions.items() if any(sums)},
         }
+
+
+def _reach(n: int, x: int, xx: int, y: int) -> float:
+    scale = n * 100 * UNIT
+    return reach(
+        (x / scale, math.sqrt(max(0, n * xx - x * x)) / scale),
+        (y / n, math.sqrt(max(0, n * n - y * y)) / n),
+    )
 
 
 def correlation(n: int, x: int, xx: int, y: int, xy: int) -> float | None:

@@ -1,7 +1,14 @@
 """Self-optimising adaptation: a dimension weighs more the more it foretells the outcome.
 
-Pearson 1896's r between the scores of a dimension and the outcomes; its significance by Fisher 1921's z = atanh(r) · √(n - 3),
-at 5 % shared by all dimensions (Bonferroni): among 36 dimensions of pure noise one or two would pass an unshared test.
+Pearson 1896's r between the scores of a dimension and the outcomes. It is significant when chance would hardly make it: of
+outcomes that know nothing of the scores, |r| is at least so large with a probability of at most
+
+    2 · exp(-n · r² / (2 · (1 + reach · |r| / 3)))
+
+by Bernstein's inequality (Boucheron, Lugosi & Massart 2013, theorem 2.10), `reach` being the largest product of deviations that
+one observation can have, in standard deviations of both sides. It holds for any n, and for scores and outcomes that are
+lopsided, where Fisher's z does not: with five answers and two different scores, r is often 1 by chance. The 5 % are shared by
+all dimensions (Bonferroni): among 36 dimensions of pure noise one or two would pass an unshared test.
 
 A weight is its base times a modifier in [1 - 0.382, 1 + 0.382]. A significant correlation aims at 1 + 0.382 · r, any other at
 1; the modifier moves 0.236 of the way there, so that the same data again and again lead to a limit, never to a bound. Fewer
@@ -17,7 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cynic.domains.learning.bounds import PHI2, PHI3, clamp, finite, within
@@ -27,8 +34,8 @@ if TYPE_CHECKING:
 
 RATE: Final = PHI3
 CHANGE_MAX: Final = PHI2
-OBSERVATIONS_MIN: Final = 5
-"""The contract's floor is 3, of which Fisher's z can say nothing; 5 is the least that could ever pass."""
+OBSERVATIONS_MIN: Final = 30
+"""The contract's floor is 3; fewer than 30 pass the test only where the two sides go together nearly without exception."""
 SIGNIFICANCE: Final = 0.05
 NEARLY: Final = 1e-6
 """A modifier so near to 1 that it aims at is 1: weights are used to six places."""
@@ -39,6 +46,23 @@ class Observation(NamedTuple):
 
     dimensions: Mapping[str, float]
     outcome: float
+
+
+class Seen(NamedTuple):
+    """What was observed of one dimension."""
+
+    n: int
+    correlation: float | None
+    """Pearson's r; None when either side does not vary."""
+    reach: float
+    """The largest product of the deviations of a score and an outcome, in standard deviations of both."""
+
+    def chance(self) -> float:
+        """At most the probability that outcomes that know nothing of the scores correlate so much; 1 where nothing is known."""
+        if self.correlation is None:
+            return 1.0
+        r = abs(self.correlation)
+        return min(1.0, 2 * math.exp(-self.n * r * r / (2 * (1 + self.reach * r / 3))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +77,9 @@ class Adaptation:
     delta: float
     """0 when locked, when too little was seen, and at the limit."""
     locked: bool
+
+
+NOTHING: Final = Seen(0, None, math.inf)
 
 
 def pearson(xs: Sequence[float], ys: Sequence[float]) -> float | None:
@@ -78,30 +105,30 @@ def adapted(
     observations_min: int = OBSERVATIONS_MIN,
 ) -> dict[str, Adaptation]:
     """One step for every dimension that was observed or has a modifier; a new one starts at 1."""
-    least = max(OBSERVATIONS_MIN, observations_min)
     seen = {
-        name: (len(xs), pearson(xs, ys) if len(xs) >= least else None)
+        name: Seen(len(xs), pearson(xs, ys), _reach_of(xs, ys))
         for name, (xs, ys) in _by_dimension(observations).items()
     }
-    return moved(seen, modifiers, locked=locked, observations_min=least)
+    return moved(seen, modifiers, locked=locked, observations_min=observations_min)
 
 
 def moved(
-    seen: Mapping[str, tuple[int, float | None]],
+    seen: Mapping[str, Seen],
     modifiers: Mapping[str, float],
     *,
     locked: Collection[str] = (),
     observations_min: int = OBSERVATIONS_MIN,
 ) -> dict[str, Adaptation]:
-    """The same from how often each dimension was observed, and its correlation."""
-    critical = NormalDist().inv_cdf(1 - SIGNIFICANCE / (2 * max(1, len(seen))))
+    """The same from what was seen of each dimension."""
+    at_most = SIGNIFICANCE / max(1, len(seen))
     found: dict[str, Adaptation] = {}
     for name in sorted({*seen, *modifiers}):
         now = within(modifiers.get(name, 1.0), 1 - CHANGE_MAX, 1 + CHANGE_MAX, f"{name}'s modifier")
-        n, r = seen.get(name, (0, None))
+        one = seen.get(name, NOTHING)
+        n, r, _ = one
         if n < max(OBSERVATIONS_MIN, observations_min):
             r = None
-        significant = r is not None and _z(r, n) >= critical
+        significant = r is not None and one.chance() <= at_most
         aim = 1 + CHANGE_MAX * r if r is not None and significant else 1.0
         moves = r is not None and name not in locked
         then = _nearer(now, aim) if moves else now
@@ -149,8 +176,13 @@ def _by_dimension(
     return seen
 
 
-def _z(r: float, n: int) -> float:
-    """|atanh(r)| · √(n - 3); a perfect correlation of more than three is infinitely significant."""
-    if n <= 3:  # noqa: PLR2004  # Fisher's z needs more than three
-        return 0.0
-    return math.inf if abs(r) >= 1 else math.atanh(abs(r)) * math.sqrt(n - 3)
+def reach(x: tuple[float, float], y: tuple[float, float]) -> float:
+    """Of (mean, standard deviation) of scores in [0, 1] and outcomes in [-1, 1]: how far both can be from their means at once."""
+    (mean_x, deviation_x), (mean_y, deviation_y) = x, y
+    scale = deviation_x * deviation_y
+    return max(mean_x, 1 - mean_x) * (1 + abs(mean_y)) / scale if scale > 0 else math.inf
+
+
+def _reach_of(xs: Sequence[float], ys: Sequence[float]) -> float:
+    shares = [x / 100 for x in xs]
+    return reach((fmean(shares), pstdev(shares)), (fmean(ys), pstdev(ys)))

@@ -14,7 +14,7 @@ from cynic.domains.learning.behavior import (
     Behavior,
 )
 from cynic.domains.learning.dimension_sums import Sums
-from cynic.domains.learning.sona import OBSERVATIONS_MIN, moved, strongest
+from cynic.domains.learning.sona import OBSERVATIONS_MIN, Seen, moved, strongest
 from cynic.reads.learning.shown import Shown
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def sona(conn: psycopg.Connection) -> Shown:
     row = conn.execute(_SQL["sona"]).fetchone()
     weights, biases, calibrations, sums = row or ({}, [], 0, None)
     seen = Sums.restored(sums or {}).seen()
-    most = max((n for n, _ in seen.values()), default=0)
+    most = max((one.n for one in seen.values()), default=0)
     return Shown(
         data=most,
         needed=OBSERVATIONS_MIN,
@@ -84,7 +84,7 @@ def sona(conn: psycopg.Connection) -> Shown:
     )
 
 
-def _telling(seen: Mapping[str, tuple[int, float | None]]) -> dict[str, object]:
+def _telling(seen: Mapping[str, Seen]) -> dict[str, object]:
     """The strongest correlation, of the significant ones if there are any, with its answers; and that in words."""
     found = moved(seen, {})
     name = strongest(found)
