@@ -126,7 +126,7 @@ def test_nothing_measured_is_none_and_what_is_too_little_says_so(
         "not enough data yet (0 of 3)",
         "not enough data yet (0 of 100)",
         "not enough data yet (0 of 1)",
-        "not enough data yet (0 of 5)",
+        "not enough data yet (0 of 30)",
         "not enough data yet (0 of 3)",
         "not enough data yet (0 of 1)",
     ]

@@ -24,7 +24,7 @@ from cynic.domains.learning.forgetting import (
     watch,
 )
 from cynic.flows.edge import to_json
-from cynic.flows.learning import state
+from cynic.flows.learning import seen, state
 from cynic.flows.learning.turn import Parts, Turn
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _foretold(cycle: Cycle, tasks: Mapping[str, _Task]) -> list[bool]:
     says = {kind: task.baseline.mostly_right for kind, task in tasks.items()}
     return [
         expected == (one.outcome == "correct")
-        for one in cycle.answers
+        for one in seen.first_answers(cycle)
         if one.outcome != "partial" and (expected := says.get(one.task_kind)) is not None
     ]
 

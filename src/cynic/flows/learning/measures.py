@@ -2,7 +2,8 @@
 
 A loop foretells an answer with what it knew after the former cycle: the dogs by their weights, Thompson by the best arm
 among the voters, calibration by the likelier outcome of the kind, the others as they say themselves (`Turn.parts`).
-Q-learning, whose table is not read here, is measured by how often judgments are right. Where a part of a loop's maturity
+Q-learning, whose table is not read here, is measured by how often judgments are right. A mind is foretold once, when it is
+made up: an answer in whose place another one comes says nothing new of what was known. Where a part of a loop's maturity
 cannot be said, no row is written; nothing is made up for it.
 """
 
@@ -25,6 +26,7 @@ from cynic.domains.learning.maturity import Maturity
 from cynic.domains.learning.recovery import Recovery
 from cynic.domains.learning.thompson import Arm
 from cynic.flows.edge import to_json
+from cynic.flows.learning import seen
 from cynic.flows.learning.turn import Parts, Turn
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def _per_answer(
     """The parts of the loops that move with every answer, and what is kept of them for the next cycle."""
     dogs, arms, kinds = (cast("_Weights", kept.get(name, {})) for name in ("dogs", "arms", "kinds"))
     known = _known(cycle)
-    answers = cycle.answers
+    answers = seen.first_answers(cycle)
     parts = {
         "dog-votes": _parts(
             known, "dog-votes", (known.dogs, dogs), len(DOGS), _weighed(answers, dogs)
@@ -103,7 +105,7 @@ def _per_answer(
             2 * len(known.kinds),
             _likelier(answers, kinds),
         ),
-        "q-learning": _q_parts(cycle, known),
+        "q-learning": _q_parts(cycle, known, _rights(answers)),
     }
     return parts, {"dogs": known.dogs, "arms": known.arms, "kinds": known.kinds}
 
@@ -151,7 +153,7 @@ def _parts(
     return Parts(outcomes=known.outcomes[loop], cells=cells, converged=moved or None, hits=hits)
 
 
-def _q_parts(cycle: Cycle, known: Known) -> Parts:
+def _q_parts(cycle: Cycle, known: Known, hits: Sequence[bool]) -> Parts:
     """Its cells are counted with Thompson's; converged says the window of TD errors."""
     window = [
         cast("float", row[0])
@@ -162,7 +164,7 @@ def _q_parts(cycle: Cycle, known: Known) -> Parts:
         outcomes=known.outcomes["thompson"],
         cells=len(DOGS) * len(known.arms),
         converged=None if converged is None else {"all": converged},
-        hits=_rights(cycle.answers),
+        hits=hits,
     )
 
 

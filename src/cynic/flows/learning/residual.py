@@ -150,7 +150,7 @@ def turn(cycle: Cycle) -> Turn:
                 name: abs(delta) < SETTLED_BELOW for name, delta in moved.items() if name in former
             }
             or None,
-            hits=_hits(scored, found) if predictor is not None else (),
+            hits=_hits(seen.first_answers(cycle), found) if predictor is not None else (),
         ),
     )
 
@@ -176,9 +176,9 @@ def _anomalies(scored: Iterable[Answered], predictor: Predictor) -> list[Found]:
     return found
 
 
-def _hits(scored: Sequence[Answered], found: Sequence[Found]) -> list[bool]:
+def _hits(answers: Sequence[Answered], found: Sequence[Found]) -> list[bool]:
     missed = {one.answer.place for one in found}
-    return [one.place not in missed for one in scored]
+    return [one.place not in missed for one in answers if _counts(one)]
 
 
 def _keep_anomalies(cycle: Cycle, found: Sequence[Found], gone: Sequence[Answered]) -> None:

@@ -1,9 +1,10 @@
 """Sessions as meta-cognition sees them: their newest actions, the state that each left, and what hinders them.
 
-A session of judgments and one of calls of tools are two, also under one id. Its actions come in the order of learning: an
-answered judgment at its place, a call after those that had ended when earlier cycles looked. Each is taken once; one that is
-answered anew or told otherwise changes what came of it while it is among the newest 20. State follows state, action by
-action, so that it does not matter where cycles fall.
+A session of judgments and one of calls of tools are two, also under one id. Its actions come in the order of learning: a
+judgment at the place of the first answer that called it right or wrong, a call after those that had ended when earlier cycles
+looked. Each is taken once. A judgment succeeded when more of the answers that count call it right than wrong, and is no action
+while none does either; that changes with them, as that of a call that is told otherwise, while it is among the newest 20. State follows state, action by action; what changes of an earlier
+one is looked at when it is told, so that only changed minds make it matter where cycles fall.
 
 The newest 200 sessions are kept, and of those before them only the newest 200 that are hindered, without their actions.
 """
@@ -150,7 +151,7 @@ class Looked:
 
 def look(cycle: Cycle, taken_back: Sequence[Answered]) -> Looked:
     """Take the answers and calls of this cycle; `taken_back` are answers that former cycles took."""
-    told, gone = _judgments(cycle.answers, taken_back)
+    told, gone = _judgments(cycle, taken_back)
     for name, done in _calls(cycle).items():
         told[name] = done
     names = sorted({*told, *gone})
@@ -183,24 +184,30 @@ def bound(cycle: Cycle) -> None:
 
 
 def _judgments(
-    answers: Sequence[Answered], taken_back: Sequence[Answered]
+    cycle: Cycle, taken_back: Sequence[Answered]
 ) -> tuple[dict[str, list[Told]], dict[str, list[str]]]:
-    """Session → what is told of its judgments, and which of them are no actions any more."""
+    """Session → what is told of its judgments, and which of them are no actions any more, since nobody calls them right or wrong."""
     told: dict[str, list[Told]] = {}
     gone: dict[str, list[str]] = {}
-    decided = [one for one in answers if one.outcome != "partial"]
-    anew = {one.judgment_id for one in decided}
+    asked = {
+        one.judgment_id: one for one in (*taken_back, *cycle.answers) if one.session_id is not None
+    }
+    if not asked:
+        return told, gone
+    found = cycle.conn.execute(_SQL["called"], {"judgments": list(asked)}).fetchall()
+    called = {judgment_id: row for judgment_id, *row in found}
     before = {one.judgment_id for one in taken_back if one.outcome != "partial"}
-    for one in taken_back:
-        # What an answer leaves open now is no action any more.
-        if one.session_id is not None and one.judgment_id not in anew:
-            gone.setdefault(f"judgments {one.session_id}", []).append(one.judgment_id)
-    for one in decided:
-        if one.session_id is not None:
-            done = Done(one.kind, one.outcome == "correct", one.judgment_id)
-            is_first = one.judgment_id not in before
-            listed = told.setdefault(f"judgments {one.session_id}", [])
-            listed.append(Told(one.place, done, is_first))
+    for judgment_id, one in asked.items():
+        name = f"judgments {one.session_id}"
+        first, standing, balance = called[judgment_id]
+        if standing is None:
+            gone.setdefault(name, []).append(judgment_id)
+            continue
+        done = Done(one.kind, balance > 0, judgment_id)
+        is_first = standing > cycle.since and judgment_id not in before
+        told.setdefault(name, []).append(Told(first, done, is_first))
+    for listed in told.values():
+        listed.sort(key=lambda one: one.place)
     return told, gone
 
 

@@ -23,6 +23,18 @@ CROSS JOIN LATERAL (
 ) AS t
 ORDER BY t.used_at, t.id;
 
+-- name: called
+-- Of judgments the places of the first answer that called them right or wrong, and of the first of those that count, and by how many more
+-- of these call them right than wrong.
+SELECT g.judgment_id, c.first, c.standing, c.balance
+FROM unnest(%(judgments)s::text[]) AS g (judgment_id)
+CROSS JOIN LATERAL (
+    SELECT min(f.learned_as) AS first, min(f.learned_as) FILTER (WHERE f.applied) AS standing,
+           sum(CASE f.outcome WHEN 'correct' THEN 1 ELSE -1 END) FILTER (WHERE f.applied) AS balance
+    FROM (SELECT x.* FROM feedback AS x WHERE x.judgment_id = g.judgment_id OFFSET 0) AS f
+    WHERE f.learned_as IS NOT NULL AND f.outcome <> 'partial'
+) AS c;
+
 -- name: sessions
 -- What is known of some sessions.
 SELECT l.state_type, l.weights FROM loop_persistence_state AS l
