@@ -2,7 +2,7 @@
 
 A session of judgments and one of calls of tools are two, also under one id. Its actions come in the order of learning: a
 judgment at the place of the first answer that called it right or wrong, a call after those that had ended when earlier cycles
-looked. Each is taken once. A judgment succeeded when more of the answers that count call it right than wrong, and is no action
+looked. Each is taken once. A judgment failed when more of the answers that count call it wrong than right, and is no action
 while none does either; that changes with them, as that of a call that is told otherwise, while it is among the newest 20. State follows state, action by action; what changes of an earlier
 one is looked at when it is told, so that only changed minds make it matter where cycles fall.
 
@@ -203,7 +203,7 @@ def _judgments(
         if standing is None:
             gone.setdefault(name, []).append(judgment_id)
             continue
-        done = Done(one.kind, balance > 0, judgment_id)
+        done = Done(one.kind, balance >= 0, judgment_id)
         is_first = standing > cycle.since and judgment_id not in before
         told.setdefault(name, []).append(Told(first, done, is_first))
     for listed in told.values():
