@@ -165,6 +165,11 @@ class Memory:
             edge.learned.look_again()
         return done
 
+    def retry_learning(self) -> int:
+        """Put answers that were set aside back, to be learned from once what was wrong with them is mended; how many."""
+        with self.connection() as conn:
+            return learn.retry(conn)
+
     def calibration(self, *, days: int = DAYS_DEFAULT) -> dict[str, object]:
         """How well the probabilities of the last days agree with what came true; None where there are no data."""
         with self.connection() as conn:

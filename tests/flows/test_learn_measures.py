@@ -154,3 +154,28 @@ def test_a_fall_is_seen_and_its_recovery_is_counted() -> None:
     for _ in range(1000):
         one_loop.update(True)
     assert one_loop.total <= 1000
+
+
+def test_a_mind_is_foretold_once_however_often_it_is_changed(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    told = [
+        judge(
+            context_type="code",
+            votes=[{"dog": "Sage", "score": 0.9}, {"dog": "Scout", "score": 0.2}],
+            dimensions={"IMPACT": 60},
+        ).judgment_id
+        for _ in range(20)
+    ]
+    totals: list[dict[str, int]] = []
+    for outcome in ("correct", "incorrect", "correct", "incorrect"):
+        for judged in told:
+            say(judged, outcome, user="ada", actual_score=50)
+        learn.run(conn, edge)
+        recoveries = one(
+            conn,
+            "SELECT weights -> 'recoveries' FROM loop_persistence_state WHERE loop_name = 'measures'",
+        )
+        totals.append({name: known["total"] for name, known in recoveries.items()})
+    assert all(total <= 20 for total in totals[-1].values()), totals
+    assert totals[0]["q-learning"] == 20

@@ -360,3 +360,60 @@ def test_an_answer_that_changes_after_many_others_is_no_new_action(
     learn.run(conn, edge)
     assert known(conn) == before
     assert counts(conn) == {"judgments": {"executing": 15, "exploring": 4, "flow": 5}}
+
+
+def test_a_session_is_seen_by_all_answers_that_count(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    told = [judge(session_id="s").judgment_id for _ in range(6)]
+    for judged in told:
+        for person in ("ada", "bob"):
+            say(judged, "incorrect", user=person)
+    learn.run(conn, edge)
+    assert known(conn)["judgments s"]["state"] == "stuck"
+    # One of two leaves it open: the other says still that they are wrong.
+    for judged in told:
+        say(judged, "partial", user="ada")
+    learn.run(conn, edge)
+    assert [ok for _, ok, _ in known(conn)["judgments s"]["actions"]] == [False] * 6
+    assert one(conn, "SELECT count(*) FROM frictions WHERE NOT resolved") == 1
+    # As many say the one as the other: nobody can call that failed work.
+    for judged in told:
+        say(judged, "correct", user="ada")
+    learn.run(conn, edge)
+    assert [ok for _, ok, _ in known(conn)["judgments s"]["actions"]] == [True] * 6
+
+
+def test_a_judgment_is_one_action_however_many_answer_it(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    told = [judge(session_id="s").judgment_id for _ in range(30)]
+    for person in ("ada", "bob", "eve"):
+        for judged in told:
+            say(judged, "correct", user=person)
+        learn.run(conn, edge)
+    assert [key for _, _, key in known(conn)["judgments s"]["actions"]] == told[-20:]
+    met = one(
+        conn,
+        "SELECT weights -> 'met' FROM loop_persistence_state WHERE loop_name = 'meta-cognition' AND state_type = 'default'",
+    )
+    # The first is met in no state.
+    assert sum(met["judgments"].values()) == 29
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_actions_stand_where_they_were_first_whenever_cycles_come(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, between: bool
+) -> None:
+    told = [judge(session_id="s").judgment_id for _ in range(9)]
+    for judged in told:
+        say(judged, "correct", user="ada")
+    if between:
+        learn.run(conn, edge)
+    for judged in told[:4]:
+        say(judged, "incorrect", user="ada")
+    learn.run(conn, edge)
+    actions = known(conn)["judgments s"]["actions"]
+    assert [(ok, key) for _, ok, key in actions] == [
+        (number >= 4, judged) for number, judged in enumerate(told)
+    ]

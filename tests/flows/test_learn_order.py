@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from test_learn import VOTES, one
 
-from cynic.base.errors import InvalidDataError
+from cynic.base.errors import CynicError, InvalidDataError
 from cynic.flows import feedback, learn, submission
 from cynic.flows.learning import cycle
+from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
     from conftest import Judge, MovableClock, Say
@@ -177,6 +178,44 @@ def test_where_nothing_can_be_learned_from_the_answers_wait(
     conn.execute("SET ROLE cynic_app")
     assert learn.run(conn, edge).corrected == 1
     assert one(conn, "SELECT (stats -> 'refused')::integer FROM qlearning_state") == 0
+
+
+def test_what_was_set_aside_is_shown_and_can_be_tried_again(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    bad = [poisoned(conn, edge, judge, say) for _ in range(2)]
+    for judged in bad:
+        say(judged, "incorrect", user="ada")
+    assert learn.run(conn, edge).refused == 2
+    assert status(conn)["set_aside"] == 2
+    # Who answers anew leaves nothing to be tried again of what was said before.
+    say(bad[0], "correct", user="ada")
+    assert learn.run(conn, edge).refused == 1
+    assert status(conn)["set_aside"] == 2
+    assert (learn.retry(conn), learn.retry(conn)) == (2, 0)
+    assert (status(conn)["waiting"], status(conn)["set_aside"]) == (2, 0)
+    assert learn.run(conn, edge).refused == 2, "nothing was mended"
+    conn.execute("RESET ROLE")
+    conn.execute("ALTER TABLE dog_votes DISABLE TRIGGER USER")
+    conn.execute("DELETE FROM dog_votes WHERE dog_name = 'Scout'")
+    conn.execute("SET ROLE cynic_app")
+    assert (learn.retry(conn), learn.run(conn, edge).corrected) == (2, 2)
+    assert (status(conn)["waiting"], status(conn)["set_aside"]) == (0, 0)
+    assert one(conn, CALIBRATED) == {"pass": {"right": 1, "wrong": 1}}
+
+
+def test_answers_are_not_set_aside_for_a_state_that_cannot_be_read(
+    conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say
+) -> None:
+    say(judge().judgment_id, "correct")
+    learn.run(conn, edge)
+    conn.execute(
+        'UPDATE loop_persistence_state SET weights = \'{"Sage": {"alpha": -1, "beta": 1}}\' WHERE loop_name = \'thompson\''
+    )
+    say(judge().judgment_id, "correct")
+    with pytest.raises(CynicError, match="cannot be read"):
+        learn.run(conn, edge)
+    assert one(conn, "SELECT count(*) FROM ops_learning_queue") == 1
 
 
 def test_a_run_says_how_many_answers_wait(

@@ -24,7 +24,7 @@ def test_an_empty_memory_shows_what_is_missing(site: Site) -> None:
 
 
 def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -> None:
-    for number in range(12):
+    for number in range(32):
         judged = site.judge(
             probability=0.75,
             votes=[{"dog": "Sage", "score": 0.8}],
@@ -37,4 +37,4 @@ def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -
     rows = {row.text.split()[0]: row.text for row in document.all("tr")}
     assert "the weights of the votes" in rows["dog-votes"]
     assert "learning: no dimension tells yet" in rows["sona"]
-    assert "told 0.750, came true 0.750, n 12" in document.one("figure").text
+    assert "told 0.750, came true 0.750, n 32" in document.one("figure").text

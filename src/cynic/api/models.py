@@ -273,6 +273,7 @@ class LearningShown(BaseModel):
     """The eleven loops, and how many answers wait to be learned from."""
 
     waiting: int
+    set_aside: int = 0
     loops: list[LoopShown]
 
 

@@ -14,6 +14,7 @@ from cynic.cli.main import LazyGroup
     cls=LazyGroup,
     lazy={
         "run": ("cynic.cli.learn:run", "Learn from all feedback that waits."),
+        "retry": ("cynic.cli.learn:retry", "Learn again from what was set aside."),
         "status": ("cynic.cli.learn:status", "Show the eleven loops and what they know."),
     },
 )
@@ -39,12 +40,27 @@ def run(*, schema: str | None, as_json: bool) -> None:
         f"{done.skipped} skipped"
     )
     if done.refused:
-        click.echo(f"{done.refused} refused: learning_events says why")
+        click.echo(
+            f"{done.refused} set aside: learning_events says why, cynic learn retry tries again"
+        )
     if done.waiting:
         click.echo(f"{done.waiting} answers wait for a transaction that is still open")
     click.echo(f"{done.cycles} cycles, {done.consolidations} consolidations")
     for loop, answers in sorted(done.changes.items()):
         click.echo(f"{answers:>10}  {loop}")
+
+
+@click.command()
+@schema_option
+@json_option
+def retry(*, schema: str | None, as_json: bool) -> None:
+    """Put answers that could not be learned from back; the service, or cynic learn run, tries them again."""
+    with open_memory(schema) as memory:
+        found = memory.retry_learning()
+    if as_json:
+        emit({"queued": found})
+        return
+    click.echo(f"{found} answers wait to be learned from again")
 
 
 @click.command()
@@ -66,3 +82,5 @@ def status(*, schema: str | None, as_json: bool) -> None:
         finding = f": {found_out}" if found_out else ""
         click.echo(f"{one['loop']:<15} {one['state']}{finding}{since}")
     click.echo(f"{found['waiting']} answers wait to be learned from")
+    if found["set_aside"]:
+        click.echo(f"{found['set_aside']} were set aside: cynic learn retry")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from psycopg import DataError
 
-from cynic.base.errors import InvalidDataError
+from cynic.base.errors import CynicError, InvalidDataError
 from cynic.db import sqlfile
 from cynic.flows.learning import answers, cycle, ewc, fold, governance, sessions, state
 from cynic.flows.learning.fold import Changes
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 1000
 FOLD_UPDATES: Final = 5000
 FOLD_AFTER: Final = timedelta(seconds=5)
+AGAIN_AFTER: Final = timedelta(seconds=5)
+"""A cycle comes so soon when more calls of tools wait than one looks at; not at once, since one may fail again and again."""
 REFUSED_MAX: Final = 20
 """Answers in a row that may be set aside; with more the fault is not theirs, and they wait until it is mended."""
 
@@ -148,7 +150,8 @@ def tend(conn: psycopg.Connection, edge: Edge, keeper: Keeper | None = None) -> 
     done = learn(conn, edge, keeper=keeper) if waiting else Pass()
     if not done.taken and _cycle_is_due(counts, calls, edge.clock()):
         done = close_cycle(conn, edge)
-    elif not done.worked and ewc.due_now(counts, edge.clock()):
+        counts = Counts() if done.busy else Keeper().counts(conn)
+    if not done.worked and ewc.due_now(counts, edge.clock()):
         done = consolidate(conn, edge)
     elif not done.taken and _fold_is_due(counts, edge.clock()):
         fold_table(conn, edge)
@@ -223,7 +226,13 @@ def _learn_rows(
     if not ids:
         return Pass(), None
     events = answers.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
-    known = keeper.known(conn, events, counts)
+    try:
+        known = keeper.known(conn, events, counts)
+    except InvalidDataError as error:
+        # Not a fault of the answers, which must not be set aside for it.
+        raise CynicError(
+            f"what was learned cannot be read: {error}", hint="look at loop_persistence_state"
+        ) from error
     changes, counts = _fold(conn, known, events, counts, edge.clock())
     state.save(conn, known, changes, edge.clock())
     done = Pass(
@@ -260,6 +269,11 @@ def _set_aside(conn: psycopg.Connection, edge: Edge, counts: Counts, error: Exce
     state.log(conn, [row], edge.clock())
     state.count(conn, replace(counts, refused=counts.refused + 1))
     return Pass(taken=len(ids), refused=len(ids))
+
+
+def retry(conn: psycopg.Connection) -> int:
+    """Put answers that were set aside and still count back into the queue; how many."""
+    return conn.execute(_SQL["retry"]).rowcount
 
 
 def close_cycle(
@@ -359,12 +373,11 @@ def _alone(conn: psycopg.Connection, *, wait: bool) -> bool:
 
 
 def _cycle_is_due(counts: Counts, calls: int, now: datetime) -> bool:
-    """Ten minutes after the last one when there is anything to look at, at once when there are many calls of tools."""
+    """Ten minutes after the last one when there is anything to look at, soon when there are many calls of tools."""
     if counts.learned <= counts.cycled and not calls:
         return False
-    if calls >= sessions.CALLS_MAX or counts.cycled_at is None:
-        return True
-    return now - counts.cycled_at >= cycle.AFTER
+    after = AGAIN_AFTER if calls >= sessions.CALLS_MAX else cycle.AFTER
+    return counts.cycled_at is None or now - counts.cycled_at >= after
 
 
 def _calls_waiting(conn: psycopg.Connection) -> int:

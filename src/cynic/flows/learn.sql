@@ -63,6 +63,20 @@ LEFT JOIN LATERAL (
 ) AS standing ON true
 ORDER BY g.place;
 
+-- name: retry
+-- Answers that were set aside and still count go back into the queue.
+INSERT INTO ops_learning_queue (signal_id)
+SELECT a.id
+FROM (SELECT DISTINCT s.id
+      FROM learning_events AS e
+      CROSS JOIN LATERAL jsonb_array_elements_text(e.metadata -> 'signalIds') AS s (id)
+      WHERE e.loop_type = 'learning' AND e.event_type = 'failed'
+        AND s.id ~ '^feedback:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') AS a
+JOIN feedback AS f ON f.id = substr(a.id, 10)::uuid
+WHERE NOT f.applied AND f.superseded_at IS NULL
+ORDER BY f.created_at, f.id
+ON CONFLICT DO NOTHING;
+
 -- name: fold
 -- The snapshot takes in the journal, and the gradients take in its errors. Everything up to the mark may be pruned from
 -- then on. Sums are numeric, so that it does not matter where folds end; the end of all

@@ -26,6 +26,7 @@ def _page(request: Request) -> HTMLResponse:
         "learning.html",
         state=frame.state(request),
         waiting=status["waiting"],
+        set_aside=status["set_aside"],
         loops=status["loops"],
         calibration=calibration,
         # Drawn from numbers by our own code, which escapes its words.

@@ -38,12 +38,12 @@ BEGIN
         WHERE n.status <> 'pending' AND n.session_id IS NOT NULL
           AND (n.status <> o.status OR n.tool_name <> o.tool_name OR o.session_id IS NULL);
     ELSE
-        -- What the learner holds it takes out itself.
-        DELETE FROM ops_call_queue AS q
-        WHERE q.ctid = ANY (ARRAY(
-            SELECT x.ctid FROM ops_call_queue AS x
-            WHERE x.usage_id = ANY (ARRAY(SELECT o.id FROM old_rows AS o))
-            FOR UPDATE SKIP LOCKED));
+        -- What the learner holds it takes out itself. Planned at each call: a plan from when nothing waited reads all that waits.
+        EXECUTE 'DELETE FROM ops_call_queue AS q
+                 WHERE q.ctid = ANY (ARRAY(
+                     SELECT x.ctid FROM ops_call_queue AS x
+                     WHERE x.usage_id = ANY (ARRAY(SELECT o.id FROM old_rows AS o))
+                     FOR UPDATE SKIP LOCKED))';
     END IF;
     RETURN NULL;
 END;
@@ -102,6 +102,14 @@ SET weights = (l.weights - ARRAY['met', 'seen']) || jsonb_build_object(
                      WHERE s.loop_name = 'meta-cognition' AND s.state_type <> 'default'))
 WHERE l.loop_name = 'meta-cognition' AND l.state_type = 'default';
 DELETE FROM loop_persistence_state WHERE loop_name = 'meta-cognition' AND state_type <> 'default';
+-- What the loops keep beside it since, as the code before this migration reads it.
+UPDATE loop_persistence_state AS l SET weights = l.weights - ARRAY['answers', 'outcomes', 'seen'] WHERE l.loop_name = 'behavior';
+INSERT INTO loop_persistence_state (loop_name, state_type, weights)
+SELECT 'ewc', 'forgetting', jsonb_object_agg(l.state_type, l.weights) FROM loop_persistence_state AS l
+WHERE l.loop_name = 'ewc-tasks'
+HAVING count(*) > 0
+ON CONFLICT (loop_name, state_type) DO UPDATE SET weights = excluded.weights;
+DELETE FROM loop_persistence_state WHERE loop_name = 'ewc-tasks' OR (loop_name = 'ewc' AND state_type = 'transfer');
 DROP TRIGGER tool_usage_queue_delete ON tool_usage;
 DROP TRIGGER tool_usage_queue_update ON tool_usage;
 DROP TRIGGER tool_usage_queue_insert ON tool_usage;

@@ -37,7 +37,7 @@ _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name
 
 
 def status(conn: psycopg.Connection) -> dict[str, object]:
-    """All eleven loops by their names, and how many signals wait to be learned from."""
+    """All eleven loops by their names, how many signals wait to be learned from, and how many answers were set aside."""
     row = conn.execute(_SQL["waiting"]).fetchone()
     last = _last_changes(conn)
     maturity = {
@@ -51,7 +51,8 @@ def status(conn: psycopg.Connection) -> dict[str, object]:
         }
         for name, show in SHOWN.items()
     ]
-    return {"waiting": 0 if row is None else row[0], "loops": loops}
+    waiting, set_aside = row or (0, 0)
+    return {"waiting": waiting, "set_aside": set_aside, "loops": loops}
 
 
 def _last_changes(conn: psycopg.Connection) -> dict[str, dict[str, object]]:
