@@ -7,7 +7,7 @@ SELECT s.stats, s.exploration_rate,
        (SELECT coalesce(sum(jsonb_array_length(c.value)), 0)
         FROM loop_persistence_state AS l CROSS JOIN LATERAL jsonb_each(l.weights -> 'locked') AS c
         WHERE l.loop_name = 'ewc' AND l.state_type = 'consolidated'),
-       (SELECT max(t.created_at) FROM td_error_tracker AS t WHERE t.is_drift AND t.service_id = 'default')
+       (SELECT t.created_at FROM td_error_tracker AS t WHERE t.id = (s.q_table -> 'stats' ->> 'reset_td_id')::bigint AND t.is_drift)
 FROM qlearning_state AS s
 WHERE s.service_id = 'default';
 
