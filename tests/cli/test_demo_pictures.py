@@ -129,7 +129,7 @@ def rows(drawn: str) -> list[float]:
 
 def test_a_row_sums_to_a_hundred_over_those_in_the_data() -> None:
     data = data_of({"a": 30, "b": 20, "c": 1}, DOGS[:3])
-    weights = {
+    weights: dict[str, dict[str, tuple[float, int]]] = {
         "a": {dog: (1 + place / 10, 5) for place, dog in enumerate(DOGS)},
         "b": dict.fromkeys(DOGS, (1 / 11, 5)),
     }
@@ -170,6 +170,9 @@ def test_the_weights_are_worth_what_they_would_have_earned() -> None:
     assert policy.would_earn(data, weights) == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
     assert policy.would_earn(data, policy.heaviest(weights)) == pytest.approx((30 + 10 * 0.5) / 40)
     assert policy.heaviest({"a": {first: 0.5, second: 0.5}}) == {"a": {first: 0.5, second: 0.5}}
+    assert policy.would_earn(data, {}) is None
+    told = texts(pictures.routing(data, {}, Replayed()))
+    assert any("nothing was learned to send by; choosing blindly 0.500" in one for one in told)
     told = texts(pictures.routing(data, weights, Replayed()))
     assert any("sending by these weights would have earned 0.800" in one for one in told)
 

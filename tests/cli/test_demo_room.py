@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
-from conftest import CYNIC
 from cynic.demo import room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Generator
 
     from conftest import Done
 
+CYNIC = str(Path(sys.executable).with_name("cynic"))
 FEW = "context,score:red,score:blue\n" + "a,1,0\n" * 5
 UNTIL_SECONDS = 60
 
@@ -46,7 +47,7 @@ def wait_until(database: str, question: str, *, answer: bool) -> None:
 
 
 @contextmanager
-def working(database: str, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+def working(database: str, out: Path) -> Generator[subprocess.Popen[bytes]]:
     """A demo of the generated data that has the schema."""
     with subprocess.Popen(
         [CYNIC, "demo", "learning", "--out", str(out)],

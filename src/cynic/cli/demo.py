@@ -175,15 +175,19 @@ def _show(document: dict[str, Any]) -> None:
 
     tasks, contexts = counted(document["tasks"], "task"), counted(document["contexts"], "context")
     click.echo(f"{tasks} in {contexts}: {document['data']}")
+    weights = document["weights"]
+    unlearned = document["contexts"] - weights["contexts_learned"]
+    where = f" (blindly in {unlearned} of {contexts})" if unlearned else ""
     for name, value in (
         ("choosing blindly", document["blind"]),
         ("the pack, from the first task on", document["earned"]),
         ("the pack, in the last quarter", document["earned_in_the_last_quarter"]),
-        ("sending by the learned weights", document["weights"]["would_earn"]),
-        ("sending all to the heaviest of them", document["weights"]["heaviest_would_earn"]),
+        (f"sending by the learned weights{where}", weights["would_earn"]),
+        ("sending all to the heaviest of them", weights["heaviest_would_earn"]),
         ("the best of each context, known afterwards", document["best_known_afterwards"]),
     ):
-        click.echo(f"  {value:.3f}  {name}")
+        if value is not None:
+            click.echo(f"  {value:.3f}  {name}")
     ece = cast("dict[str, Any] | None", document["calibration"]["ece"])
     if ece is not None:
         click.echo(f"  {ece['value']:.3f}  calibration error of {counted(ece['n'], 'confidence')}")

@@ -74,7 +74,7 @@ def routing(data: DataSet, weights: Weights, chosen: Replayed) -> str:
     contexts = data.contexts[:CONTEXTS_MAX]
     slanted = _needs_slant(data)
     room = 48 + _slanted_height(data) if slanted else 40
-    left, top, cell = 190, 148 + room, 40
+    left, top, cell = 190, 160 + room, 40
     wide = (WIDTH - left - (90 if slanted else LEFT)) / len(data.dogs)
     sheet = Sheet(
         WIDTH, round(top + cell * len(contexts) + LEFT), "routing weights by dog and context"
@@ -103,13 +103,19 @@ def _draw_caption(sheet: Sheet, data: DataSet, weights: Weights) -> None:
     sheet.text(
         (LEFT, 34), "Whom to send where: routing weights by dog and context", size=17, bold=True
     )
-    earned = f"sending by these weights would have earned {policy.would_earn(data, weights):.3f}"
+    worth = policy.would_earn(data, weights)
+    earned = (
+        "nothing was learned to send by"
+        if worth is None
+        else f"sending by these weights would have earned {worth:.3f}"
+    )
     ends = f"choosing blindly {data.random_mean():.3f}, the best of each context {data.best_mean():.3f}"
     lines = (
         f"{earned}; {ends}",
-        f"{drawn_contexts(data)}; large: learned weight in per cent, among those in the data alone",
-        "small: how often it was sent, by Q-learning along the way; the weights are what preferences (DPO) say now",
-        f"hatched: fewer than {ANSWERS_MIN} answers, a weight says little there",
+        f"{fitting(data.name, 12, 300)}: {drawn_contexts(data)}",
+        "large: learned weight, what preferences (DPO) say now, in per cent over the dogs in the data",
+        "small: how often it was sent while learning, by the values of Q-learning",
+        f"hatched: fewer than {ANSWERS_MIN} answers, a weight says little there; not learned: counted as blind choice",
     )
     for place, words in enumerate(lines):
         sheet.text((LEFT, 58 + 19 * place), words, fill=INK if place == 0 else FAINT)

@@ -28,11 +28,13 @@ def among(weights: Mapping[str, Mapping[str, tuple[float, int]]], dogs: Sequence
     return found
 
 
-def would_earn(data: DataSet, weights: Weights) -> float:
-    """The mean score of sending each task by these probabilities; blindly where nothing was learned.
+def would_earn(data: DataSet, weights: Weights) -> float | None:
+    """The mean score of sending each task by these probabilities, blindly where nothing was learned; None if that is everywhere.
 
     It is exact, for the data know the score of everybody; but they are the data that the weights were learned from.
     """
+    if not weights:
+        return None
     blind = dict.fromkeys(data.dogs, 1 / len(data.dogs))
     total = 0.0
     for task in data.tasks:
@@ -54,10 +56,14 @@ def heaviest(weights: Weights) -> Weights:
 def document(data: DataSet, weights: Weights) -> dict[str, Any]:
     """What the weights are worth on the data, beside the two ends of what is possible without knowing the task."""
     return {
-        "would_earn": round(would_earn(data, weights), 4),
-        "heaviest_would_earn": round(would_earn(data, heaviest(weights)), 4),
+        "would_earn": _rounded(would_earn(data, weights)),
+        "heaviest_would_earn": _rounded(would_earn(data, heaviest(weights))),
         "contexts_learned": sum(context in weights for context in data.contexts),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def per_cent(shares: Sequence[float]) -> list[float]:
