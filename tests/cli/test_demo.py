@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cynic.demo import dataset, pictures
+from cynic.demo import dataset
 from cynic.demo.dataset import BadDataSetError
 from cynic.demo.replay import Replayed
 
@@ -51,6 +51,7 @@ def test_a_data_set_is_replayed_learned_from_and_drawn(
     found = replayed()
     assert found["tasks"] == found["learned"]["learned"] == 240
     assert found["stands_for"] == {"CYNIC": "red", "Analyst": "blue"}
+    assert found["blind"] < found["weights"]["would_earn"] <= found["best_known_afterwards"]
     assert found["earned"] > found["blind"] + 0.1, "the better one was chosen more often"
     assert found["learned"]["q_updates"] == 240
     assert found["calibration"]["n"] == 240
@@ -76,6 +77,12 @@ def test_a_data_set_is_replayed_learned_from_and_drawn(
         ("context,score:a,score:a\nx,1,1\n", "names a column twice"),
         ("context,score:a,score:b,dim:NOISE\nx,1,1,3\n", "no dimension"),
         (HEAD + "1,a\x01b,1,1\n", "line 2: 'a\\x01b' holds control characters"),
+        (HEAD + "1,a,1,1\n1,a,1,1,7\n", "line 3: 5 cells for 4 columns"),
+        (HEAD + "1,a,1\n", "line 2: score:blue is no number"),
+        ("context,score:,score:b\nx,1,1\n", "line 1: a column score: without a name"),
+        ("context,score: ,score:b\nx,1,1\n", "line 1: a column score: without a name"),
+        (HEAD + f"1,{'x' * 65},1,1\n", "line 2: a context has 1 to 64 characters"),
+        (HEAD + "1,a,1,1\n" * 20_001, "line 20002: more than 20,000 tasks"),
         (HEAD + "1," + "x" * 200_000 + ",1,1\n", "is no CSV in UTF-8"),
     ],
 )
@@ -98,9 +105,26 @@ def test_the_generated_data_are_the_same_each_time_and_have_something_to_find() 
     assert found.best_mean() > found.random_mean() + 0.1
 
 
-def test_the_moving_mean_is_that_of_each_window() -> None:
-    rewards = [float(number % 3) for number in range(60)]
-    means = pictures.moving_mean(rewards)
-    assert means == pytest.approx([sum(rewards[at : at + 25]) / 25 for at in range(36)])
-    assert pictures.moving_mean([1.0]) == [1.0]
+def test_what_is_just_within_the_limits_is_read(tmp_path: Path) -> None:
+    found = dataset.read(written(tmp_path, HEAD + f"1,{'x' * 64},1,1\n" * 20_000))
+    assert len(found.tasks) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")]
+)
+def test_another_separator_is_named(tmp_path: Path, separator: str, name: str) -> None:
+    text = "context,score:a,score:b\nx,1,1\n".replace(",", separator)
+    with pytest.raises(BadDataSetError, match="no column context") as caught:
+        dataset.read(written(tmp_path, text))
+    assert name in (caught.value.hint or "")
+
+
+def test_the_help_names_the_limits(cynic: Callable[..., Done]) -> None:
+    told = " ".join(cynic("demo", "learning", "--help").out.split())
+    assert f"at most {dataset.TASKS_MAX:,} tasks" in told
+    assert f"at most {dataset.CONTEXT_CHARACTERS_MAX} characters" in told
+
+
+def test_the_last_quarter_is_the_last_quarter() -> None:
     assert Replayed(rewards=[0.0, 0.0, 0.0, 1.0]).mean(0.25) == 1

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from cynic.base.errors import UsageError
 from cynic.cli.context import emit, json_option, open_database, say
 from cynic.cli.main import LazyGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from cynic.db.connect import Database
     from cynic.demo.dataset import DataSet
+    from cynic.demo.policy import Weights
     from cynic.demo.replay import Replayed
     from cynic.memory import Memory
 
-SCHEMA = "cynic_demo"
+PICTURES = ("calibration.svg", "routing.svg", "learned.svg")
 
 
 @click.group(
@@ -29,7 +30,10 @@ SCHEMA = "cynic_demo"
     lazy={"learning": ("cynic.cli.demo:learning", "A pack that learns whom to send where.")},
 )
 def demo() -> None:
-    """See on data what cynic does. It works in the schema cynic_demo, which is made anew each time."""
+    """See on data what cynic does.
+
+    It works in the schema cynic_demo, which is made anew each time; one that no demo made is left alone.
+    """
 
 
 @click.command()
@@ -53,21 +57,26 @@ def learning(*, data: Path | None, out: Path, seed: int, as_json: bool) -> None:
     """Replay tasks through judge, feedback and learn, and draw what was learned.
 
     DATA.csv has a column `context`, two to eleven columns `score:NAME` (how well NAME did the task, 0 to 1), and may have
-    columns `dim:DIMENSION` (0 to 100). Without it a small data set is generated, the same each time.
+    columns `dim:DIMENSION` (0 to 100). It has at most 20,000 tasks, and a context at most 64 characters; cells are
+    separated by commas. Without it a small data set is generated, the same each time.
 
     For each task a dog is chosen by what was learned so far. Nothing of it touches your own records.
     """
-    from cynic.demo import dataset, replay
+    from cynic.demo import dataset, policy, replay, room
+    from cynic.reads.learning.values import routing
 
     found = dataset.generated() if data is None else dataset.read(data)
+    room.make_folder(out, PICTURES)
     if data is None:
         say(
             f"no data given: {len(found.tasks):,} tasks are generated (seed {dataset.GENERATED_SEED})"
         )
     with _open() as memory, _bar(len(found.tasks)) as progress:
         done = replay.replay(memory, found, seed=seed, progress=progress)
-        document = _document(memory, found, done)
-        files = _draw(memory, found, done, out)
+        with memory.connection() as conn:
+            weights = policy.among(routing(conn), found.dogs)
+        document = _document(memory, found, done, weights)
+        files = room.write(out, _pictures(memory, found, done, weights))
     document["pictures"] = [str(file) for file in files]
     if as_json:
         emit(document)
@@ -80,26 +89,25 @@ def _open() -> Generator[Memory]:
     """A memory in a schema of its own, empty. It does not wait for the disk: a demonstration may be lost."""
     from psycopg.conninfo import make_conninfo
 
+    from cynic.demo import room
     from cynic.memory import Memory, ready
 
     with open_database() as database:
-        ready(database)
-        quick = replace(
-            database,
-            schema=SCHEMA,
-            conninfo=make_conninfo(database.conninfo, options="-c synchronous_commit=off"),
-        )
-        _make_anew(quick)
-        with Memory(quick, pool_size=2) as memory:
-            yield memory
-
-
-def _make_anew(database: Database) -> None:
-    from cynic.db.migrate import Migrator, drop_schema
-
-    with database.connect(new_schema=True) as conn:
-        drop_schema(conn, SCHEMA)
-        Migrator(conn, SCHEMA).up()
+        if database.schema == room.SCHEMA:
+            raise UsageError(
+                f"{room.SCHEMA} is the demo's own schema, which it makes anew; your records are in another",
+                hint="leave --schema out",
+            )
+        with room.held(database) as holder:
+            ready(database)
+            room.make_anew(holder)
+            quick = replace(
+                database,
+                schema=room.SCHEMA,
+                conninfo=make_conninfo(database.conninfo, options="-c synchronous_commit=off"),
+            )
+            with Memory(quick, pool_size=2) as memory:
+                yield memory
 
 
 @contextmanager
@@ -127,54 +135,65 @@ def _bar(total: int) -> Generator[Callable[[int], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
-def _document(memory: Memory, found: DataSet, done: Replayed) -> dict[str, Any]:
+def _document(memory: Memory, found: DataSet, done: Replayed, weights: Weights) -> dict[str, Any]:
+    from cynic.demo import pictures, policy, trend
+
     return {
         "data": found.name,
         "tasks": len(done.rewards),
         "contexts": len(found.contexts),
+        "drawn": pictures.drawn_contexts(found),
+        "contexts_drawn": min(len(found.contexts), pictures.CONTEXTS_MAX),
         "stands_for": dict(found.stands_for),
         "blind": round(found.random_mean(), 4),
         "earned": round(done.mean(), 4),
         "earned_in_the_last_quarter": round(done.mean(0.25), 4),
         "best_known_afterwards": round(found.best_mean(), 4),
+        "trend": trend.of(done.rewards).document(),
+        "weights": policy.document(found, weights),
         "learned": done.learned.document(),
         "calibration": memory.calibration(),
         "loops": memory.learning()["loops"],
     }
 
 
-def _draw(memory: Memory, found: DataSet, done: Replayed, out: Path) -> list[Path]:
+def _pictures(memory: Memory, found: DataSet, done: Replayed, weights: Weights) -> dict[str, str]:
     from cynic.demo import pictures
     from cynic.drawing import reliability
-    from cynic.reads.learning.values import routing
 
-    with memory.connection() as conn:
-        weights = routing(conn)
-    drawn = {
-        "calibration.svg": reliability.calibration(memory.calibration()),
-        "routing.svg": pictures.routing(found, weights, done),
-        "learned.svg": pictures.learned(found, done, memory.learning()),
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in drawn.items():
-        (out / name).write_text(text, encoding="utf-8")
-    return [out / name for name in drawn]
+    drawn = (
+        reliability.calibration(memory.calibration()),
+        pictures.routing(found, weights, done),
+        pictures.learned(found, done, memory.learning()),
+    )
+    return dict(zip(PICTURES, drawn, strict=True))
 
 
 def _show(document: dict[str, Any]) -> None:
-    click.echo(
-        f"{document['tasks']:,} tasks in {document['contexts']} contexts: {document['data']}"
-    )
-    for name, key in (
-        ("choosing blindly", "blind"),
-        ("the pack, from the first task on", "earned"),
-        ("the pack, in the last quarter", "earned_in_the_last_quarter"),
-        ("the best of each context, known afterwards", "best_known_afterwards"),
+    from cynic.demo.pictures import counted
+    from cynic.demo.room import SCHEMA
+
+    tasks, contexts = counted(document["tasks"], "task"), counted(document["contexts"], "context")
+    click.echo(f"{tasks} in {contexts}: {document['data']}")
+    weights = document["weights"]
+    unlearned = document["contexts"] - weights["contexts_learned"]
+    where = f" (blindly in {unlearned} of {contexts})" if unlearned else ""
+    for name, value in (
+        ("choosing blindly", document["blind"]),
+        ("the pack, from the first task on", document["earned"]),
+        ("the pack, in the last quarter", document["earned_in_the_last_quarter"]),
+        (f"sending by the learned weights{where}", weights["would_earn"]),
+        ("sending all to the heaviest of them", weights["heaviest_would_earn"]),
+        ("the best of each context, known afterwards", document["best_known_afterwards"]),
     ):
-        click.echo(f"  {document[key]:.3f}  {name}")
+        if value is not None:
+            click.echo(f"  {value:.3f}  {name}")
     ece = cast("dict[str, Any] | None", document["calibration"]["ece"])
     if ece is not None:
-        click.echo(f"  {ece['value']:.3f}  calibration error of {ece['n']:,} confidences")
+        click.echo(f"  {ece['value']:.3f}  calibration error of {counted(ece['n'], 'confidence')}")
+    click.echo(document["trend"]["words"])
+    if document["contexts_drawn"] < document["contexts"]:
+        click.echo(f"routing.svg shows {document['drawn']}")
     for loop in document["loops"]:
         click.echo(f"  {loop['loop']:<15} {loop['state']}")
     click.echo("pictures: " + ", ".join(document["pictures"]))

@@ -2,7 +2,7 @@
 
 A CSV file has a column `context`, two to eleven columns `score:NAME` (how well NAME did the task, 0 to 1), and may have
 columns `dim:DIMENSION` (the item judged, 0 to 100) and `task` (ignored). Other columns are ignored too. Everybody in it
-is stood for by one of the dogs, in the order of the columns.
+is stood for by one of the dogs, in the order of the columns. Lines of the file are counted from 1, the head's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import random
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cynic.base.errors import InvalidDataError
 from cynic.domains.core.dimensions import AXIOM_OF
@@ -106,8 +106,15 @@ def _read(path: Path) -> DataSet:
         tasks: list[Task] = []
         for row in reader:
             if len(tasks) == TASKS_MAX:
-                raise BadDataSetError(f"{path} has more than {TASKS_MAX} tasks")
+                raise BadDataSetError(
+                    f"{path}, line {reader.line_num}: more than {TASKS_MAX:,} tasks"
+                )
             where = f"{path}, line {reader.line_num}"
+            if extra := cast("Mapping[str | None, list[str]]", row).get(None):
+                raise BadDataSetError(
+                    f"{where}: {len(columns) + len(extra)} cells for {len(columns)} columns",
+                    hint="a cell with a comma in it stands in double quotes",
+                )
             context = _text((row["context"] or "").strip(), where)
             if not context or len(context) > CONTEXT_CHARACTERS_MAX:
                 raise BadDataSetError(
@@ -181,7 +188,10 @@ def _dimensions(rng: random.Random, ease: float) -> dict[str, float]:
 
 def _check_columns(path: Path, columns: list[str], names: list[str], dimensions: list[str]) -> None:
     if "context" not in columns:
-        raise BadDataSetError(f"{path} has no column context")
+        raise BadDataSetError(f"{path} has no column context", hint=_hint(columns))
+    for name in names:
+        if not name.removeprefix(SCORE).strip():
+            raise BadDataSetError(f"{path}, line 1: a column {SCORE} without a name")
     if not CHOICES_MIN <= len(names) <= len(DOGS):
         raise BadDataSetError(
             f"{path} has {len(names)} columns {SCORE}NAME; a pack takes {CHOICES_MIN} to {len(DOGS)}"
@@ -191,6 +201,15 @@ def _check_columns(path: Path, columns: list[str], names: list[str], dimensions:
     for name in dimensions:
         if name.removeprefix(DIMENSION) not in AXIOM_OF:
             raise BadDataSetError(f"{path}: {name} is no dimension of the contract")
+
+
+def _hint(columns: list[str]) -> str | None:
+    """What to do about a head whose cells are separated otherwise: it is read as few cells, with the separator in them."""
+    head = ",".join(columns)
+    for character, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if character in head:
+            return f"the cells of this file are separated by {name}; write it with commas (and points in numbers)"
+    return None
 
 
 def _number(text: str | None, most: float, where: str, name: str) -> float:

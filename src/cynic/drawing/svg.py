@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 from xml.sax.saxutils import escape, quoteattr
@@ -20,6 +21,27 @@ FONT: Final = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-seri
 
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
+LETTERS_MIN: Final = 4
+"""So many of a text that is cut are left."""
+_HATCH: Final = (
+    '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    f'<rect width="2" height="6" fill="{GRID}"/></pattern></defs>'
+)
+
+
+def text_width(words: str, size: float) -> float:
+    """About how many pixels a line of text takes: letters some 0.56 of its size, ideographs all of it."""
+    return size * sum(1 if unicodedata.east_asian_width(one) in "WF" else 0.56 for one in words)
+
+
+def fitting(words: str, size: float, pixels: float) -> str:
+    """As much of a line of text as fits, at least four letters."""
+    if text_width(words, size) <= pixels:
+        return words
+    kept = words
+    while len(kept) >= LETTERS_MIN and text_width(kept + "…", size) > pixels:
+        kept = kept[:-1]
+    return kept.rstrip() + "…"
 
 
 @dataclass(slots=True)
@@ -30,6 +52,8 @@ class Sheet:
     height: int
     title: str
     parts: list[str] = field(default_factory=list[str])
+    hatched: bool = False
+    """Whether any box is."""
 
     def text(
         self,
@@ -41,13 +65,15 @@ class Sheet:
         anchor: Anchor = "start",
         bold: bool = False,
         over_lines: bool = False,
+        slant: float = 0,
     ) -> None:
-        """One line of text; `at` is the foot of its first, middle or last letter."""
+        """One line of text; `at` is the foot of its first, middle or last letter, `slant` its turn in degrees, clockwise."""
         weight = ' font-weight="600"' if bold else ""
         halo = f' paint-order="stroke" stroke="{PAPER}" stroke-width="4"' if over_lines else ""
+        turn = f' transform="rotate({slant:g} {at[0]:.1f} {at[1]:.1f})"' if slant else ""
         self.parts.append(
             f'<text x="{at[0]:.1f}" y="{at[1]:.1f}" font-size="{size:g}" fill="{fill}"'
-            f' text-anchor="{anchor}"{weight}{halo}>{escape(words)}</text>'
+            f' text-anchor="{anchor}"{weight}{halo}{turn}>{escape(words)}</text>'
         )
 
     def line(
@@ -66,6 +92,15 @@ class Sheet:
         self.parts.append(
             f'<rect x="{at[0]:.1f}" y="{at[1]:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"'
             f' rx="2" fill="{fill}" fill-opacity="{opacity:.3f}">{told}</rect>'
+        )
+
+    def hatched_box(self, at: Point, size: Point, *, note: str = "") -> None:
+        """A box of thin slanted lines: what it stands for is doubtful."""
+        self.hatched = True
+        told = f"<title>{escape(note)}</title>" if note else ""
+        self.parts.append(
+            f'<rect x="{at[0]:.1f}" y="{at[1]:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"'
+            f' rx="2" fill="url(#hatch)" fill-opacity="0.6">{told}</rect>'
         )
 
     def dot(self, at: Point, radius: float, *, fill: str, note: str = "") -> None:
@@ -94,4 +129,5 @@ class Sheet:
             f" font-family={quoteattr(FONT)}>"
         )
         paper = f'<rect width="{self.width}" height="{self.height}" rx="8" fill="{PAPER}"/>'
-        return "\n".join([head, paper, *self.parts, "</svg>", ""])
+        defined = [_HATCH] if self.hatched else []
+        return "\n".join([head, *defined, paper, *self.parts, "</svg>", ""])
