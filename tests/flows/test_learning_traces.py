@@ -92,7 +92,9 @@ TRACES: Final[dict[str, LiteralString]] = {
     "qlearning_ewc_history": """
         SELECT t.id, s.answer, NULL::bigint FROM qlearning_ewc_history AS t
         JOIN learning_events AS e ON e.event_type = 'consolidation' AND e.metadata -> 'consolidationIds' ? t.consolidation_id
-        JOIN standing AS s ON s.task_kind = t.task_id AND s.learned_as <= (e.metadata ->> 'until')::bigint""",
+        JOIN standing AS s ON s.task_kind = t.task_id AND s.learned_as <= (e.metadata ->> 'until')::bigint
+         AND EXISTS (SELECT FROM jsonb_array_elements_text(e.metadata -> 'states') AS x (state)
+                     WHERE x.state::jsonb = jsonb_build_array(s.context, s.task, s.item))""",
     "learning_events": """
         SELECT t.id, f.id, NULL::bigint FROM learning_events AS t JOIN feedback AS f ON f.id = (t.metadata ->> 'feedbackId')::uuid
         UNION ALL
