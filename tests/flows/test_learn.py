@@ -54,7 +54,7 @@ STATE: dict[str, LiteralString] = {
     "FROM learning_events ORDER BY id",
     "applied": "SELECT judgment_id, outcome, applied, superseded_at IS NULL FROM feedback ORDER BY judgment_id, created_at",
     "places": "SELECT judgment_id, outcome, learned_as FROM feedback ORDER BY judgment_id, created_at",
-    "cycles": "SELECT feedback_processed, state_before, state_after FROM learning_cycles ORDER BY completed_at",
+    "cycles": "SELECT feedback_processed, state_before, state_after #- '{answers,at}' FROM learning_cycles ORDER BY completed_at",
     "queue": "SELECT count(*) FROM ops_learning_queue",
     "residuals": "SELECT source_type, source_id, residual, severity, acknowledged FROM residual_anomalies ORDER BY id",
     "anomalies": "SELECT anomaly_id, source_id, severity, description, residual, resolved FROM anomalies ORDER BY anomaly_id",

@@ -58,7 +58,7 @@ def test_a_cycle_comes_after_so_many_answers_whatever_the_batches(
     assert rows[0][1:3] == (2, Decimal("0.3"))
     before, after = rows[0][3:]
     assert (before["sona"], after["sona"]) == ({"x": 1}, {"x": 2})
-    assert after["answers"] == {"since": 0, "until": 5}
+    assert after["answers"] == {"since": 0, "until": 5, "at": seen[0].now.isoformat()}
 
 
 def test_an_answer_that_was_taken_back_is_not_seen(

@@ -112,6 +112,8 @@ class Cycle:
     """Those between the two that still count, in the order of learning."""
     taken_back: Sequence[Answered] = ()
     """Answers that former cycles saw and that answers of this one superseded, in the order of learning."""
+    calls: list[int] = field(default_factory=list[int])
+    """Rows of calls of tools that meta-cognition took out of their queue."""
     events: list[Mapping[str, object]] = field(default_factory=list["Mapping[str, object]"])
 
     def window(self, answers: int) -> list[Answered]:
@@ -255,15 +257,25 @@ def run(
 
 def _turn(cycle: Cycle, name: str, loop: Loop) -> Turn:
     """One loop's turn; data that it cannot take leave what it knew as it was, an event that says so, and the others alone."""
-    before = len(cycle.events)
+    before, calls = len(cycle.events), len(cycle.calls)
     try:
         with cycle.conn.transaction():
             return loop(cycle)
     except (CynicError, DataError, IntegrityError) as error:
         _LOG.warning("the loop %s could not take its turn", name, exc_info=True)
         del cycle.events[before:]
+        del cycle.calls[calls:]  # they are in their queue again
         cycle.log(name, "failed", action=str(error)[:ERROR_CHARACTERS_MAX])
         return Turn()
+
+
+def _causes(cycle: Cycle) -> dict[str, object]:
+    """What the cycle is about, and the moment that its rows carry: whatever says no more than when leads here by it."""
+    answers = {"since": cycle.since, "until": cycle.until, "at": cycle.now.isoformat()}
+    if not cycle.calls:
+        return {"answers": answers}
+    calls = {"from": min(cycle.calls), "to": max(cycle.calls), "n": len(cycle.calls)}
+    return {"answers": answers, "calls": calls}
 
 
 def _leave_row(cycle: Cycle, turns: Mapping[str, Turn], ended: datetime) -> None:
@@ -281,10 +293,7 @@ def _leave_row(cycle: Cycle, turns: Mapping[str, Turn], ended: datetime) -> None
             "weight_delta": fmean(map(abs, weights)) if weights else None,
             "threshold_delta": fmean(map(abs, thresholds)) if thresholds else None,
             "before": to_json({name: turn.before for name, turn in turns.items()}),
-            "after": to_json(
-                {name: turn.after for name, turn in turns.items()}
-                | {"answers": {"since": cycle.since, "until": cycle.until}}
-            ),
+            "after": to_json({name: turn.after for name, turn in turns.items()} | _causes(cycle)),
             "duration_ms": max(0, (ended - cycle.now) // timedelta(milliseconds=1)),
             "now": ended,
         },

@@ -62,7 +62,7 @@ def run(conn: psycopg.Connection, edge: Edge, counts: Counts) -> tuple[Counts, i
     least = UPDATES if due_here(counts) else UPDATES_MIN
     states = [] if q.router.suspicion is not None else q.ready(q.router.learner.gradients, least)
     if states:
-        _consolidate(conn, edge, q, states, counts.learned, now)
+        _consolidate(conn, edge, q, states, (counts.consolidated, counts.learned), now)
     done = replace(
         counts,
         version=counts.version + 1,
@@ -78,7 +78,7 @@ def _consolidate(
     edge: Edge,
     q: QLearning,
     states: Sequence[str],
-    learned: int,
+    span: tuple[int, int],
     now: datetime,
 ) -> None:
     before = q.router.learner.consolidation
@@ -94,7 +94,7 @@ def _consolidate(
     ]
     conn.execute(_SQL["history"], {"rows": to_json(history), "now": now})
     conn.execute(_SQL["protect_tasks"], {"kinds": sorted(kinds), "now": now})
-    state.log(conn, [_event(states, history, (before, after), learned)], now)
+    state.log(conn, [_event(states, history, (before, after), span)], now)
 
 
 def _save(
@@ -160,9 +160,11 @@ def _event(
     states: Sequence[str],
     history: Sequence[Mapping[str, object]],
     sides: tuple[Consolidation, Consolidation],
-    learned: int,
+    span: tuple[int, int],
 ) -> dict[str, object]:
+    """That it was made; `span` are the places up to which the former one and this one know the answers."""
     before, after = sides
+    since, until = span
     moved = [
         abs(value - before.anchor[name][dog])
         for name in states
@@ -178,7 +180,8 @@ def _event(
         "delta": fmean(moved) if moved else None,
         "metadata": {
             "consolidationIds": [row["id"] for row in history],
-            "until": learned,
+            "since": since,
+            "until": until,
             "states": list(states),
             "locked": len(after.locked - before.locked),
             "unlocked": len(before.locked - after.locked),

@@ -216,6 +216,7 @@ def _calls(cycle: Cycle) -> dict[str, list[Told]]:
     told: dict[str, list[Told]] = {}
     rows = cycle.conn.execute(_SQL["take_calls"], {"limit": CALLS_MAX})
     for place, (session_id, tool, status, row_id, is_first) in enumerate(rows):
+        cycle.calls.append(row_id)
         done = Done(tool, status not in FAILED, str(row_id))
         told.setdefault(f"calls {session_id}", []).append(Told(place, done, is_first))
     return told
