@@ -52,9 +52,9 @@ def test_status_says_whether_a_dimension_tells(
     cynic: Callable[..., Done], fresh_database: str
 ) -> None:
     with package.connect(fresh_database) as memory:
-        for number in range(6):
+        for number in range(30):
             judged = memory.judge(
-                item_type="code", item_content="x", dimensions={"IMPACT": 10 * number}
+                item_type="code", item_content="x", dimensions={"IMPACT": 3 * number}
             )
             memory.feedback(judged.judgment_id, "correct" if number % 2 else "incorrect")
         memory.learn()

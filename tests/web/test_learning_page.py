@@ -23,6 +23,15 @@ def test_an_empty_memory_shows_what_is_missing(site: Site) -> None:
     assert links == ["Learning"]
 
 
+def test_each_number_keeps_its_name_where_the_columns_are_stacked(site: Site) -> None:
+    document = harmless(site.get("/learning").text)
+    heads = [one.text for one in document.all("th")]
+    cells = [one.attributes.get("data-label") for one in document.all("td")]
+    assert heads[0] == "Loop"
+    assert cells == [None, *heads[1:]] * 11, "the name of the loop heads its lines"
+    assert ".lines.loops td::before { content: attr(data-label);" in document.one("style").text
+
+
 def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -> None:
     for number in range(12):
         judged = site.judge(
@@ -36,5 +45,5 @@ def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -
     document = harmless(site.get("/learning").text)
     rows = {row.text.split()[0]: row.text for row in document.all("tr")}
     assert "the weights of the votes" in rows["dog-votes"]
-    assert "learning: no dimension tells yet" in rows["sona"]
+    assert "not enough data yet (12 of 30)" in rows["sona"]
     assert "told 0.750, came true 0.750, n 12" in document.one("figure").text
