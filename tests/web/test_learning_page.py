@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 from test_safety import harmless
 
 import cynic
@@ -16,7 +17,11 @@ def test_an_empty_memory_shows_what_is_missing(site: Site) -> None:
     document = harmless(site.get("/learning").text)
     rows = [" ".join(row.text.split()) for row in document.all("tr")]
     assert len(rows) == 12
-    assert rows[1].startswith("thompson not enough data yet (0 of 30) 0")
+    assert rows[1] == (
+        "thompson which dog succeeds in which context, as a Beta distribution each "
+        "not enough data yet (0 of 30) 0 answers on the best-known arm changes nothing yet not measured none"
+    )
+    assert "will change the weights of the votes" in rows[2]
     assert "No judgment with feedback yet" in document.text
     assert document.all("figure") == []
     links = [a.text for a in document.all("a") if a.attributes.get("aria-current") == "page"]
@@ -44,6 +49,21 @@ def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -
         memory.learn()
     document = harmless(site.get("/learning").text)
     rows = {row.text.split()[0]: row.text for row in document.all("tr")}
-    assert "the weights of the votes" in rows["dog-votes"]
+    assert "changes the weights of the votes" in rows["dog-votes"]
+    assert "Sage weighs: 1.43, right 9 of 12" in rows["dog-votes"]
+    assert "12 answers on the best-known dog" in " ".join(rows["dog-votes"].split())
     assert "not enough data yet (12 of 30)" in rows["sona"]
     assert "told 0.750, came true 0.750, n 12" in document.one("figure").text
+
+
+def test_a_maturity_of_nothing_says_which_part_is_missing(site: Site, fresh_database: str) -> None:
+    with psycopg.connect(fresh_database, autocommit=True) as conn:
+        conn.execute(
+            """INSERT INTO learning_maturity (loop_name, maturity, data_coverage, convergence, accuracy)
+               VALUES ('dpo', 0, 0, 1, 0.5)"""
+        )
+    rows = {row.text.split()[0]: row.text for row in harmless(site.get("/learning").text).all("tr")}
+    assert (
+        "0.00 data coverage 0.00 convergence 1.00 accuracy 0.50 adaptability not measured"
+        in " ".join(rows["dpo"].split())
+    )
