@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 from test_safety import harmless
 
 import cynic
@@ -54,6 +56,38 @@ def test_answers_show_as_loops_and_as_a_curve(site: Site, fresh_database: str) -
     assert "12 answers on the best-known dog" in " ".join(rows["dog-votes"].split())
     assert "not enough data yet (12 of 30)" in rows["sona"]
     assert "told 0.750, came true 0.750, n 12" in document.one("figure").text
+    names = [one.text for one in document.all("dt")]
+    assert names[:2] == ["answers", "calibration error (ECE)"]
+
+
+def test_the_curve_takes_the_colours_of_the_page_in_the_dark_too(
+    site: Site, fresh_database: str
+) -> None:
+    for outcome in ("correct", "correct", "incorrect"):
+        for probability in (0.75, 0.35):
+            site.feedback(site.judge(probability=probability), outcome)
+    with cynic.connect(fresh_database) as memory:
+        memory.learn()
+    source = site.get("/learning").text
+    style = harmless(source).one("style").text
+    picture = source[source.index("<figure") : source.index("</figure>")]
+    colours = set(re.findall(r'(?:fill|stroke)="#[0-9a-f]{6}"', picture))
+    assert {one.split("=")[0] for one in colours} == {"fill", "stroke"}
+    assert [one for one in colours if f".drawn [{one}] {{" not in style] == []
+
+
+@pytest.mark.parametrize(("count", "enough"), [(9, False), (10, True)])
+def test_of_few_answers_no_error_is_told(
+    site: Site, fresh_database: str, count: int, enough: bool
+) -> None:
+    for _ in range(count):
+        site.feedback(site.judge(probability=1), "correct")
+    with cynic.connect(fresh_database) as memory:
+        memory.learn()
+    document = harmless(site.get("/learning").text)
+    values = [one.text for one in document.all("dd")]
+    assert values[0] == str(count)
+    assert values[1] == ("0.0000" if enough else "too few to say: 10 are needed")
 
 
 def test_a_maturity_of_nothing_says_which_part_is_missing(site: Site, fresh_database: str) -> None:
