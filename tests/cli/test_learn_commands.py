@@ -77,7 +77,7 @@ def test_whatever_is_found_the_columns_stay_where_they_are() -> None:
         "needed": 30,
         "unit": "answers on one side of the best-known kind",
         "acts_on": "the confidence of judgments that is neither given nor calibrated",
-        "finding": "in " + "W" * 300 + " Sage is best",
+        "finding": "in " + "W" * 300 + "\x1b[2J\u202e Sage is best",
         "maturity": 0.0,
         "last_change": {"at": "2026-11-25T14:35:33.192142+02:00"},
     }
@@ -87,3 +87,4 @@ def test_whatever_is_found_the_columns_stay_where_they_are() -> None:
     assert first.index("12,345,678 answers on") == head.index("HAS SEEN")
     assert max(map(len, [head, first, *others])) <= 120
     assert "".join(others).count("W") == 300
+    assert all(line.isprintable() for line in others)

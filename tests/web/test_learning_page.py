@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from test_safety import harmless
+from test_safety import NASTY, harmless
 
 import cynic
 
@@ -101,3 +101,15 @@ def test_a_maturity_of_nothing_says_which_part_is_missing(site: Site, fresh_data
         "0.00 data coverage 0.00 convergence 1.00 accuracy 0.50 adaptability not measured"
         in " ".join(rows["dpo"].split())
     )
+
+
+@pytest.mark.parametrize("text", NASTY[:3])
+def test_a_context_in_a_finding_is_text(site: Site, fresh_database: str, text: str) -> None:
+    for _ in range(30):
+        site.feedback(site.judge(context_type=text), "correct")
+    with cynic.connect(fresh_database) as memory:
+        memory.learn()
+    document = harmless(site.get("/learning").text)
+    assert f"judgments of {text} that pass are right 0.97 of the time, by 30 answers" in [
+        one.text for one in document.all("bdi")
+    ]

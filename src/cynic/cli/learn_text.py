@@ -1,4 +1,7 @@
-"""The eleven loops as lines of text: a table that fits 120 columns, and under each loop what it found."""
+"""The eleven loops as lines of text: a table that fits 120 columns, and under each loop what it found.
+
+A finding names contexts and tags that people wrote: they cannot steer the terminal.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
+
+from cynic.cli.session_text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +31,7 @@ def lines(loops: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield _line(cells)
         if one["finding"]:
             yield from wrap(
-                one["finding"],
+                safe(one["finding"]),
                 sum(WIDTHS) + 2 * (len(WIDTHS) - 1),
                 initial_indent=FOUND,
                 subsequent_indent=FOUND,
