@@ -45,6 +45,7 @@ def test_a_browser_draws_every_page_without_complaint(
         f"/judgments/{made['veto']}": "vetoes",
         "/sessions": "The basket loses items.",
         "/sessions/shop": "Where it failed",
+        "/learning": "which dog succeeds in which context",
         "/traces": "plan the shopping",
         f"/traces/{'a' * 32}": "no such shelf",
     }

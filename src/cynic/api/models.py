@@ -254,17 +254,34 @@ class LoopChange(BaseModel):
     mean_change: float | None
 
 
+class MaturityParts(BaseModel):
+    """What maturity is the geometric mean of, each in [0, 1]; null where not measured."""
+
+    data_coverage: float | None
+    convergence: float | None
+    accuracy: float | None
+    adaptability: float | None
+
+
 class LoopShown(BaseModel):
     """A learning loop: `state` is learning, or how much it has seen of how much it needs."""
 
     loop: str
     state: str
+    about: str
+    """What the loop is, in one sentence."""
     data: int
+    unit: str
+    """What `data` and `needed` count."""
     needed: int
     acts_on: str | None
     """What its knowledge changes; null while nothing reads it."""
+    finding: str | None
+    """The one thing to know of what it found; null while it has seen too little."""
     maturity: float | None
     """In [0, 1]; null while a part of it is not measured."""
+    maturity_parts: MaturityParts | None
+    """Null before the first measurement."""
     detail: dict[str, object]
     last_change: LoopChange | None
 

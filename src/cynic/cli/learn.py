@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -68,19 +68,15 @@ def retry(*, schema: str | None, as_json: bool) -> None:
 @json_option
 def status(*, schema: str | None, as_json: bool) -> None:
     """Show the eleven loops: what they have seen, and what they know."""
+    from cynic.cli import learn_text
+
     with open_memory(schema) as memory:
         found = memory.learning()
     if as_json:
         emit(found)
         return
-    for one in cast("list[dict[str, object]]", found["loops"]):
-        last = cast("dict[str, object] | None", one.get("last_change"))
-        since = (
-            f"  last change {last['at']} by {last['judgment_id'] or last['event']}" if last else ""
-        )
-        found_out = cast("dict[str, object]", one["detail"]).get("finding")
-        finding = f": {found_out}" if found_out else ""
-        click.echo(f"{one['loop']:<15} {one['state']}{finding}{since}")
+    for line in learn_text.lines(cast("list[dict[str, Any]]", found["loops"])):
+        click.echo(line)
     click.echo(f"{found['waiting']} answers wait to be learned from")
     if found["set_aside"]:
         click.echo(f"{found['set_aside']} were set aside: cynic learn retry")

@@ -30,5 +30,7 @@ def _page(request: Request) -> HTMLResponse:
         loops=status["loops"],
         calibration=calibration,
         # Drawn from numbers by our own code, which escapes its words.
-        curve=Markup(reliability.calibration(calibration)),  # noqa: S704
+        curve=Markup(reliability.diagram(calibration)),  # noqa: S704
+        figures=reliability.figures(calibration),
+        hint=" ".join(reliability.HINTS),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
 from cynic.db import sqlfile
+from cynic.domains.learning.answers import DOG_ANSWERS_MIN
 from cynic.domains.learning.behavior import (
     APPROVE_FROM,
     BLOCK_BELOW,
@@ -38,7 +39,7 @@ def dpo(conn: psycopg.Connection) -> Shown:
     """The routing weights of each context, from pairs of a better and a worse dog; it has seen the pairs that stand now."""
     row = conn.execute(_SQL["optimizer"]).fetchone()
     pairs, processed, epoch, last_loss, best_loss, last_run = row or (0, 0, 0, None, None, None)
-    contexts: dict[str, dict[str, object]] = {}
+    contexts: dict[str, dict[str, dict[str, float]]] = {}
     for context, dog, weight, base, episodes, fisher in conn.execute(
         _SQL["weights"], {"limit": CONTEXTS_MAX}
     ):
@@ -49,8 +50,11 @@ def dpo(conn: psycopg.Connection) -> Shown:
             "importance": float(fisher),
         }
     return Shown(
+        about="whom to ask in which context, from pairs of a dog that was right and one that was wrong",
         data=pairs,
+        unit="pairs",
         needed=PAIRS_MIN,
+        finding=_preferred(contexts),
         detail={
             "pairs_processed": processed,
             "fits": epoch,
@@ -71,16 +75,44 @@ def sona(conn: psycopg.Connection) -> Shown:
     weights, biases, calibrations, sums = row or ({}, [], 0, None)
     seen = Sums.restored(sums or {}).seen()
     most = max((one.n for one in seen.values()), default=0)
+    told = _telling(seen) if most >= OBSERVATIONS_MIN else NOTHING_TOLD
     return Shown(
+        about="which dimensions of a judgment foretell its outcome",
         data=most,
+        unit="answers on the best-known dimension",
+        finding=cast("str | None", told["finding"]),
         needed=OBSERVATIONS_MIN,
         acts_on="the weights of dimensions in the score",
         detail={
             "weights": weights,
             "biases": biases,
             "calibrations": calibrations,
-            **(_telling(seen) if most >= OBSERVATIONS_MIN else NOTHING_TOLD),
+            **told,
         },
+    )
+
+
+def _preferred(contexts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str | None:
+    """The dog that weighs most in the first context where it alone does and as many answers speak of it as let a vote weigh."""
+    for context, dogs in contexts.items():
+        (dog, first), *others = sorted(dogs.items(), key=lambda one: one[1]["weight"], reverse=True)
+        alone = others and others[0][1]["weight"] < first["weight"]
+        if alone and first["answers"] >= DOG_ANSWERS_MIN:
+            return f"in {context} {dog} is best, weight {first['weight']:.2f}"
+    return None
+
+
+def _shifted(now: Behavior) -> str:
+    """What moved; the thresholds are on a score in [0, 1]."""
+    shift = now.confidence_shift
+    sure = (
+        f"{abs(shift):.2f} {'surer' if shift > 0 else 'less sure'}"
+        if shift
+        else "neither surer nor less sure"
+    )
+    return (
+        f"sounds {sure}, approves from {APPROVE_FROM + now.approve_shift:.2f}, "
+        f"blocks below {BLOCK_BELOW + now.block_shift:.2f}"
     )
 
 
@@ -113,7 +145,10 @@ def behavior(conn: psycopg.Connection) -> Shown:
     kept, answers = row or ({}, 0)
     now = Behavior.restored(kept)
     return Shown(
+        about="how sure to sound, and from which score on to approve or to block",
         data=answers,
+        unit="decided answers",
+        finding=_shifted(now),
         needed=FEEDBACK_MIN,
         acts_on="the confidence of judgments that is neither given nor calibrated",
         detail={

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import psycopg
 
 SESSIONS_MIN: Final = 1
+SAID: Final[Mapping[str, str]] = {"flow": "in flow"}
+"""States that are no word for one who is in them."""
 SHOWN_MAX: Final = 20
 """Frictions and lessons that are shown: the newest, and those of the most impact."""
 
@@ -27,8 +29,11 @@ def metacognition(conn: psycopg.Connection) -> Shown:
     row = conn.execute(_SQL["metacognition"], {"limit": SHOWN_MAX}).fetchone()
     sessions, states, frictions, lessons, rate = row or (0, {}, [], [], None)
     return Shown(
+        about="how the work of sessions goes: in flow, stuck, thrashing or between them",
         data=sessions,
+        unit="sessions",
         needed=SESSIONS_MIN,
+        finding=_by_state(states),
         detail={
             "states": states,
             "open_frictions": frictions,
@@ -36,3 +41,9 @@ def metacognition(conn: psycopg.Connection) -> Shown:
             "exploration_rate": None if rate is None else float(rate),
         },
     )
+
+
+def _by_state(states: Mapping[str, int]) -> str | None:
+    """The sessions by state, most first."""
+    most = sorted(states.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{count} {SAID.get(state, state)}" for state, count in most) or None

@@ -9,10 +9,10 @@ from cynic.db import sqlfile
 from cynic.domains.learning import td_tracking
 from cynic.domains.learning.answers import ANSWERS_MIN, DOG_ANSWERS_MIN, Tally
 from cynic.domains.learning.thompson import Arm, exploration, maturity
-from cynic.reads.learning.shown import Shown
+from cynic.reads.learning.shown import Shown, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import psycopg
 
@@ -34,8 +34,11 @@ def q_learning(conn: psycopg.Connection) -> Shown:
     seen = td_tracking.summary(window)
     updates = int(stats.get("updates", 0))
     return Shown(
+        about="how much each dog's side was worth in each state of a decision, as a value to choose by",
         data=updates,
+        unit="updates",
         needed=td_tracking.UPDATES_MIN,
+        finding=None if seen.converged is None else _at_rest(states, at_rest=seen.converged),
         detail={
             "states": states,
             "episodes": int(stats.get("episodes", 0)),
@@ -66,7 +69,29 @@ def thompson(conn: psycopg.Connection) -> Shown:
         }
         for context, row in arms.items()
     }
-    return Shown(data=rows[0][2] if rows else 0, needed=ANSWERS_MIN, detail={"contexts": contexts})
+    return Shown(
+        about="which dog succeeds in which context, as a Beta distribution each",
+        data=rows[0][2] if rows else 0,
+        unit="answers on the best-known arm",
+        needed=ANSWERS_MIN,
+        finding=_best_arm(*next(iter(arms.items()))) if arms else None,
+        detail={"contexts": contexts},
+    )
+
+
+def _best_arm(context: str, arms: Mapping[str, Arm]) -> str | None:
+    """Of the dogs of which enough is known in the context; of a single one without comparing it."""
+    known = [(arm.mean or 0.0, dog, arm) for dog, arm in arms.items() if arm.pulls >= ANSWERS_MIN]
+    if not known:
+        return None
+    mean, dog, arm = max(known, key=lambda one: one[:2])
+    most = f" most, of {len(known)} known well" if len(known) > 1 else ""
+    return f"in {context} {dog} succeeds{most}: {mean:.2f} of the time, by {arm.pulls:.0f} answers"
+
+
+def _at_rest(states: int, *, at_rest: bool) -> str:
+    rest = "have come to rest" if at_rest else "still move"
+    return f"the values of {counted(states, 'state')} {rest}"
 
 
 def dog_votes(conn: psycopg.Connection) -> Shown:
@@ -84,11 +109,25 @@ def dog_votes(conn: psycopg.Connection) -> Shown:
         for dog, tally in sorted(tallies.items())
     }
     return Shown(
+        about="how often the side that each dog took turned out right",
         data=most,
+        unit="answers on the best-known dog",
         needed=DOG_ANSWERS_MIN,
+        finding=_heaviest(tallies),
         acts_on="the weights of the votes",
         detail={"dogs": dogs},
     )
+
+
+def _heaviest(tallies: Mapping[str, Tally]) -> str | None:
+    """Of the dogs whose weights are used; of a single one without comparing it."""
+    used = [(one.weight, dog) for dog, one in tallies.items() if one.answers >= DOG_ANSWERS_MIN]
+    if not used:
+        return None
+    weight, dog = max(used)
+    most = f" most, of {len(used)} known" if len(used) > 1 else ""
+    right, wrong = tallies[dog]
+    return f"{dog} weighs{most}: {weight:.2f}, right {right} of {right + wrong}"
 
 
 def kinds(conn: psycopg.Connection) -> Shown:
@@ -105,10 +144,30 @@ def kinds(conn: psycopg.Connection) -> Shown:
             }
     answers, most = rows[0][2:] if rows else (0, 0)
     return Shown(
+        about="how often judgments of a kind that pass, and those that do not, turned out right",
         data=most,
+        unit="answers on one side of the best-known kind",
         needed=ANSWERS_MIN,
+        finding=_best_known(rows),
         acts_on="the confidence of judgments that come without one",
         detail={"answers": answers, "kinds": found},
+    )
+
+
+def _best_known(
+    rows: Sequence[tuple[str, Mapping[str, Mapping[str, float]], int, int]],
+) -> str | None:
+    """The kind and side with the most answers, of those that are enough."""
+    tallies = [
+        (_tally(counts), kind, side) for kind, sides, *_ in rows for side, counts in sides.items()
+    ]
+    tally, kind, side = max(tallies, key=lambda one: one[0].answers, default=(Tally(), "", ""))
+    if tally.answers < ANSWERS_MIN:
+        return None
+    does = "pass" if side == "pass" else "do not pass"
+    return (
+        f"judgments of {kind} that {does} are right {tally.mean:.2f} of the time, "
+        f"by {tally.answers} answers"
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
 
 from cynic.db import sqlfile
 from cynic.domains.learning.forgetting import Counted, watch
-from cynic.reads.learning.shown import Shown
+from cynic.reads.learning.shown import Shown, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +36,13 @@ def ewc(conn: psycopg.Connection) -> Shown:
     visits = conn.execute(_SQL["most_visits"]).fetchone()
     most: int = 0 if visits is None else visits[0]
     locked: Mapping[str, Sequence[str]] = found or {}
+    forgetting = _forgetting(conn)
+    cells = sum(map(len, locked.values()))
     return Shown(
+        about="what protects values that were learned well from later answers, and whether anything was forgotten",
         data=most,
+        unit="updates of one dog in one state",
+        finding=_held(cells, forgetting) if holds else None,
         needed=min(NEEDED_DAILY, most) if holds else NEEDED,
         acts_on="how far an answer moves a value that was consolidated",
         detail={
@@ -45,11 +50,21 @@ def ewc(conn: psycopg.Connection) -> Shown:
             "last_consolidation_at": None if last_at is None else last_at.isoformat(),
             "ewc_lambda": strength,
             "locked": dict(sorted(locked.items())[:TASKS_MAX]),
-            "locked_cells": sum(map(len, locked.values())),
+            "locked_cells": cells,
             "tasks": _tasks(conn),
-            "forgetting": _forgetting(conn),
+            "forgetting": forgetting,
         },
     )
+
+
+def _held(cells: int, forgetting: Mapping[str, Any]) -> str:
+    """What is held, and what was lost all the same; that nothing was is said only where it was measured."""
+    held = f"{counted(cells, 'value')} held"
+    if lost := forgetting["catastrophic"]:
+        return f"{held}, forgotten: {', '.join(lost)}"
+    if forgetting["average_bwt"] is None:
+        return f"{held}, forgetting not measured yet"
+    return f"{held}, no forgetting found in {counted(forgetting['tasks_compared'], 'kind')} of task"
 
 
 def _tasks(conn: psycopg.Connection) -> dict[str, object]:

@@ -33,6 +33,9 @@ SHOWN: Final[Mapping[str, Callable[[psycopg.Connection], Shown]]] = {
     "meta-cognition": metacognition.metacognition,
 }
 
+PARTS: Final = ("data_coverage", "convergence", "accuracy", "adaptability")
+"""What maturity is made of."""
+
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("status.sql")))
 
 
@@ -40,19 +43,32 @@ def status(conn: psycopg.Connection) -> dict[str, object]:
     """All eleven loops by their names, how many signals wait to be learned from, and how many answers were set aside."""
     row = conn.execute(_SQL["waiting"]).fetchone()
     last = _last_changes(conn)
-    maturity = {
-        name: float(value) for name, value in conn.execute(_SQL["maturity"], {"loops": list(SHOWN)})
-    }
+    mature = _mature(conn)
     loops = [
         {
             "loop": name,
-            **replace(show(conn), maturity=maturity.get(name)).document(),
+            **_matured(show(conn), mature.get(name)).document(),
             "last_change": last.get(name),
         }
         for name, show in SHOWN.items()
     ]
     waiting, set_aside = row or (0, 0)
     return {"waiting": waiting, "set_aside": set_aside, "loops": loops}
+
+
+def _mature(conn: psycopg.Connection) -> dict[str, tuple[float | None, ...]]:
+    """The maturity of the loops of which it was measured, and after it its parts."""
+    return {
+        loop: tuple(None if one is None else float(one) for one in measured)
+        for loop, *measured in conn.execute(_SQL["maturity"], {"loops": list(SHOWN)})
+    }
+
+
+def _matured(shown: Shown, measured: tuple[float | None, ...] | None) -> Shown:
+    if measured is None:
+        return shown
+    whole, *parts = measured
+    return replace(shown, maturity=whole, maturity_parts=dict(zip(PARTS, parts, strict=True)))
 
 
 def _last_changes(conn: psycopg.Connection) -> dict[str, dict[str, object]]:

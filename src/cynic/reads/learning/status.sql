@@ -27,9 +27,13 @@ CROSS JOIN LATERAL (
 ) AS e;
 
 -- name: maturity
--- Of each loop as it was measured last.
-SELECT g.loop, m.maturity
+-- Of each loop as it was measured last, with its parts: a maturity of 0 is one part of 0, and only they say which.
+SELECT g.loop, m.maturity, m.data_coverage, m.convergence, m.accuracy, m.adaptability
 FROM unnest(%(loops)s::text[]) AS g (loop)
 CROSS JOIN LATERAL (
-    SELECT x.maturity FROM learning_maturity AS x WHERE x.loop_name = g.loop ORDER BY x.timestamp DESC LIMIT 1
+    SELECT x.maturity, x.data_coverage, x.convergence, x.accuracy, x.adaptability
+    FROM learning_maturity AS x
+    WHERE x.loop_name = g.loop
+    ORDER BY x.timestamp DESC
+    LIMIT 1
 ) AS m;
