@@ -3,8 +3,9 @@
 A session of judgments and one of calls of tools are two, also under one id. Its actions come in the order of learning: a
 judgment at the place of the first answer that called it right or wrong, a call after those that had ended when earlier cycles
 looked. Each is taken once. A judgment failed when more of the answers that count call it wrong than right, and is no action
-while none does either; that changes with them, as that of a call that is told otherwise, while it is among the newest 20. State follows state, action by action; what changes of an earlier
-one is looked at when it is told, so that only changed minds make it matter where cycles fall.
+while none does either; that changes with them, as that of a call that is told otherwise, while it is among the newest 20.
+State follows state, action by action; what changes of an earlier one is looked at when it is told, so that only changed minds
+make it matter where cycles fall.
 
 The newest 200 sessions are kept, and of those before them only the newest 200 that are hindered, without their actions.
 """
