@@ -35,6 +35,7 @@ WRITES: Final = re.compile(
 NOT_LEARNED: Final = {
     "feedback": "the answers themselves: as which they were learned, and whether they count",
     "background_tasks": "that a run was made, from when to when; what it learned is in the other tables",
+    "ops_learning_queue": "answers that wait to be learned from, by the ids of their signals",
 }
 ELSEWHERE: Final = {"calibration_tracking", "brier_predictions", "escore_history"}
 """Written with the answer, or by the folder of counters, not by the learner."""
