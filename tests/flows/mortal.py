@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIVES_MAX = 1000
 
 
 class StoppedError(Exception):
@@ -35,3 +42,16 @@ class Mortal(psycopg.Connection[Any]):
         self.left -= 1
         if self.left < 0:
             raise StoppedError
+
+
+def live_on(database: str, act: Callable[[Mortal], object]) -> None:
+    """Do it as often as it takes: each life is a statement longer than the one before, so that each statement is the last of one."""
+    with Mortal.connect(database, autocommit=True) as mortal:
+        mortal.left = 1
+        mortal.execute("SET ROLE cynic_app")
+        for statements in range(LIVES_MAX):
+            mortal.left = statements
+            with suppress(StoppedError):
+                act(mortal)
+                return
+    pytest.fail("it never came to an end")

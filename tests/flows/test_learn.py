@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
-from mortal import Mortal, StoppedError
+from mortal import live_on
 
 from cynic.base import ids
 from cynic.db.migrate import Migrator
@@ -242,15 +241,7 @@ def test_dying_anywhere_and_going_on_is_as_if_nothing_had_happened(
     with conn.transaction(force_rollback=True):
         learn.run(conn, edge, limit=1000)
         wanted = learned(conn)
-    with Mortal.connect(fresh_database, autocommit=True) as mortal:
-        mortal.left = 1
-        mortal.execute("SET ROLE cynic_app")
-        # Each life is a statement longer than the one before, so that each statement is the last of one.
-        for statements in range(1000):
-            mortal.left = statements
-            with suppress(StoppedError):
-                learn.run(mortal, edge, limit=limit)
-                break
+    live_on(fresh_database, lambda mortal: learn.run(mortal, edge, limit=limit))
     found = learned(conn)
     assert found.pop("queue") == [(0,)]
     wanted.pop("queue")

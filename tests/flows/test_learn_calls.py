@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from mortal import Mortal, StoppedError
+from mortal import live_on
 from test_learn import learned, one
 from test_learn_metacognition import known
 
@@ -284,16 +283,7 @@ def test_dying_anywhere_looks_at_each_call_once(
         wanted = found(conn)
         assert wanted["frictions"]
         assert waiting(conn) == 0
-    with Mortal.connect(fresh_database, autocommit=True) as mortal:
-        mortal.left = 1
-        mortal.execute("SET ROLE cynic_app")
-        for statements in range(1000):
-            mortal.left = statements
-            with suppress(StoppedError):
-                learn.run(mortal, edge)
-                break
-        else:
-            pytest.fail("it never came to an end")
+    live_on(fresh_database, lambda mortal: learn.run(mortal, edge))
     assert found(conn) == wanted
     assert (counted(conn), waiting(conn)) == (30, 0)
 

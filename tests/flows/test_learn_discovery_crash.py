@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mortal import Mortal, StoppedError
+from mortal import live_on
 from test_learn import learned
 
 from cynic.domains.learning import residual_fit
@@ -85,16 +84,7 @@ def test_dying_anywhere_finds_the_same(
     )
     assert all(wanted[name] for name in ("metrics", "spreads", "decisions"))
     assert len(wanted["added"]) == 1
-    with Mortal.connect(fresh_database, autocommit=True) as mortal:
-        mortal.left = 1
-        mortal.execute("SET ROLE cynic_app")
-        for statements in range(1000):
-            mortal.left = statements
-            with suppress(StoppedError):
-                learn.run(mortal, edge, limit=limit)
-                break
-        else:
-            pytest.fail("it never came to an end")
+    live_on(fresh_database, lambda mortal: learn.run(mortal, edge, limit=limit))
     now = found(conn)
     wanted.pop("queue")
     assert now.pop("queue") == [(0,)]

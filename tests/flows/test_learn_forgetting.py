@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mortal import Mortal, StoppedError
+from mortal import live_on
 from test_learn import learned, one
 from test_learn_protect import tell
 
@@ -185,14 +184,7 @@ def test_what_was_kept_in_one_row_is_shown_and_then_divided_whoever_dies_when(
     as_it_was_kept(conn)
     assert shown(conn)["detail"]["forgetting"] == before
     assert len(before["tasks"]) == 4
-    with Mortal.connect(fresh_database, autocommit=True) as mortal:
-        mortal.left = 1
-        mortal.execute("SET ROLE cynic_app")
-        for statements in range(1000):
-            mortal.left = statements
-            with suppress(StoppedError):
-                learn.run(mortal, edge)
-                break
+    live_on(fresh_database, lambda mortal: learn.run(mortal, edge))
     found = learned(conn)
     # Of the kinds, how many answers are in them was not kept then.
     for loops in (found["loops"], wanted["loops"]):

@@ -11,7 +11,7 @@ from test_learn import VOTES, one
 
 from cynic.base.errors import CynicError, InvalidDataError
 from cynic.flows import feedback, learn, submission
-from cynic.flows.learning import cycle
+from cynic.flows.learning import batch, cycle
 from cynic.reads.learning.status import status
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def test_where_batches_end_does_not_matter_to_what_is_set_aside(
 def test_where_nothing_can_be_learned_from_the_answers_wait(
     conn: psycopg.Connection, edge: Edge, judge: Judge, say: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learn, "REFUSED_MAX", 2)
+    monkeypatch.setattr(batch, "REFUSED_MAX", 2)
     bad = [poisoned(conn, edge, judge, say) for _ in range(3)]
     good = judge().judgment_id
     for judged in bad[:2]:

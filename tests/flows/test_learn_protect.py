@@ -6,12 +6,11 @@ import random
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mortal import Mortal, StoppedError
+from mortal import live_on
 from psycopg import sql
 from test_learn import learned, one
 
@@ -215,14 +214,7 @@ def test_dying_anywhere_between_drifts_and_consolidations_changes_nothing(
     assert wanted["stats"][0][0]["router"]["resets"] >= 1
     assert wanted["consolidations"]
     assert wanted["alerts"]
-    with Mortal.connect(fresh_database, autocommit=True) as mortal:
-        mortal.left = 1
-        mortal.execute("SET ROLE cynic_app")
-        for statements in range(1000):
-            mortal.left = statements
-            with suppress(StoppedError):
-                learn.run(mortal, edge, limit=limit)
-                break
+    live_on(fresh_database, lambda mortal: learn.run(mortal, edge, limit=limit))
     found = learned(conn)
     assert found.pop("queue") == [(0,)]
     wanted.pop("queue")

@@ -11,19 +11,15 @@ whose data cannot be learned from is set aside with an event that says why, and 
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, LiteralString, cast
 
-from psycopg import DataError
-
-from cynic.base.errors import CynicError, InvalidDataError
 from cynic.db import sqlfile
-from cynic.flows.learning import answers, cycle, ewc, fold, governance, sessions, state
-from cynic.flows.learning.fold import Changes
+from cynic.flows.learning import batch, cycle, ewc, governance, sessions, state
+from cynic.flows.learning.done import Pass
 from cynic.flows.learning.state import Counts, Keeper
 
 if TYPE_CHECKING:
@@ -33,77 +29,14 @@ if TYPE_CHECKING:
     import psycopg
 
     from cynic.flows.edge import Edge
-    from cynic.flows.learning.answers import Event
 
 BATCH_ROWS: Final = 1000
 FOLD_UPDATES: Final = 5000
 FOLD_AFTER: Final = timedelta(seconds=5)
 AGAIN_AFTER: Final = timedelta(seconds=5)
 """A cycle comes so soon when more calls of tools wait than one looks at; not at once, since one may fail again and again."""
-REFUSED_MAX: Final = 20
-"""Answers in a row that may be set aside; with more the fault is not theirs, and they wait until it is mended."""
 
-_LOG = logging.getLogger(__name__)
 _SQL = cast("Mapping[str, LiteralString]", sqlfile.load(Path(__file__).with_name("learn.sql")))
-
-
-@dataclass(slots=True, kw_only=True)
-class Pass:
-    """What one pass, or several, did."""
-
-    taken: int = 0
-    """Rows out of the queue."""
-    learned: int = 0
-    corrected: int = 0
-    """Of those learned: that took the same person's former answer back."""
-    skipped: int = 0
-    """Rows whose feedback is gone, was learned before, or was superseded by one that was."""
-    refused: int = 0
-    """Rows whose data could not be learned from; `learning_events` says why."""
-    updates: int = 0
-    """Of Q-values."""
-    cycles: int = 0
-    consolidations: int = 0
-    changes: Counter[str] = field(default_factory=Counter[str])
-    """Loop → answers that moved it, or cycles in which it adjusted something."""
-    waiting: int = 0
-    """Rows that wait for a transaction that is still open; known after a whole run."""
-    busy: bool = False
-    """Another learner is at it; nothing was done."""
-
-    @property
-    def worked(self) -> bool:
-        """Whether there may be more to do at once."""
-        return bool(self.taken or self.consolidations)
-
-    def add(self, other: Pass) -> None:
-        """Add up what another pass did."""
-        self.taken += other.taken
-        self.learned += other.learned
-        self.corrected += other.corrected
-        self.skipped += other.skipped
-        self.refused += other.refused
-        self.updates += other.updates
-        self.cycles += other.cycles
-        self.consolidations += other.consolidations
-        self.changes += other.changes
-        self.busy = other.busy
-
-    def document(self) -> dict[str, object]:
-        """The pass as JSON values."""
-        return {
-            "taken": self.taken,
-            "learned": self.learned,
-            "corrected": self.corrected,
-            "skipped": self.skipped,
-            "refused": self.refused,
-            "waiting": self.waiting,
-            "q_updates": self.updates,
-            "cycles": self.cycles,
-            "consolidations": self.consolidations,
-            "changes": dict(sorted(self.changes.items())),
-            "busy": self.busy,
-        }
 
 
 def run(
@@ -181,94 +114,20 @@ def learn(
             # Before any further answer, so that its place does not depend on who learned them.
             return _consolidate(conn, edge, counts, task)
         room = max(1, cycle.ANSWERS - (counts.learned - counts.cycled))
-        done, batch = _learn_next(conn, edge, keeper, counts, limit=min(limit, room))
+        done, folded = batch.learn_next(conn, edge, keeper, counts, limit=min(limit, room))
         if not done.taken:
             return done
-        if batch is not None:
-            counts = batch.counts
+        if folded is not None:
+            counts = folded.counts
             if counts.learned - counts.cycled >= cycle.ANSWERS:
                 counts = _cycle(conn, edge, counts, done)
-            state.count(conn, counts, batch.known.q)
+            state.count(conn, counts, folded.known.q)
             if _fold_is_due(counts, edge.clock()):
                 conn.execute(_SQL["fold"], {"now": edge.clock()})
         _leave_task(conn, edge, f"learn:{task or _minute(started)}", done, started)
-    if batch is not None:
-        keeper.keep(batch.known, counts.version)
+    if folded is not None:
+        keeper.keep(folded.known, counts.version)
     return done
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    """Answers that were folded and written, and the counts after them."""
-
-    known: fold.Known
-    counts: Counts
-
-
-def _learn_next(
-    conn: psycopg.Connection, edge: Edge, keeper: Keeper, counts: Counts, *, limit: int
-) -> tuple[Pass, _Batch | None]:
-    """Learn the next rows: all up to the limit, or as many as come before one whose data are refused; or set that aside."""
-    while True:
-        try:
-            with conn.transaction():
-                return _learn_rows(conn, edge, keeper, counts, limit=limit)
-        except (InvalidDataError, DataError) as error:
-            if limit == 1:
-                return _set_aside(conn, edge, counts, error), None
-            limit //= 2
-
-
-def _learn_rows(
-    conn: psycopg.Connection, edge: Edge, keeper: Keeper, counts: Counts, *, limit: int
-) -> tuple[Pass, _Batch | None]:
-    ids = _take(conn, limit)
-    if not ids:
-        return Pass(), None
-    events = answers.events(conn.execute(_SQL["events"], {"ids": ids}).fetchall())
-    try:
-        known = keeper.known(conn, events, counts)
-    except InvalidDataError as error:
-        # Not a fault of the answers, which must not be set aside for it.
-        raise CynicError(
-            f"what was learned cannot be read: {error}", hint="look at loop_persistence_state"
-        ) from error
-    changes, counts = _fold(conn, known, events, counts, edge.clock())
-    state.save(conn, known, changes, edge.clock())
-    done = Pass(
-        taken=len(ids),
-        learned=len(changes.places),
-        corrected=changes.corrected,
-        skipped=len(ids) - len(changes.places),
-        updates=changes.updates,
-        changes=Counter(cast("str", row["loop"]) for row in changes.log),
-    )
-    counts = replace(counts, ripe=_ripe(known, changes, counts))
-    return done, _Batch(known=known, counts=counts)
-
-
-def _take(conn: psycopg.Connection, limit: int) -> list[str]:
-    return answers.taken(conn.execute(_SQL["take"], {"limit": limit}).fetchall())
-
-
-def _set_aside(conn: psycopg.Connection, edge: Edge, counts: Counts, error: Exception) -> Pass:
-    """Take the next row out of the queue without learning from it, and say why; the learner's lock keeps it the next one."""
-    if counts.refused >= REFUSED_MAX:
-        raise error
-    ids = _take(conn, 1)
-    _LOG.warning("nothing could be learned from %s", ", ".join(ids), exc_info=error)
-    row = {
-        "loop": "learning",
-        "event": "failed",
-        "judgment_id": None,
-        "value": None,
-        "action": str(error)[: cycle.ERROR_CHARACTERS_MAX],
-        "delta": None,
-        "metadata": {"signalIds": ids},
-    }
-    state.log(conn, [row], edge.clock())
-    state.count(conn, replace(counts, refused=counts.refused + 1))
-    return Pass(taken=len(ids), refused=len(ids))
 
 
 def retry(conn: psycopg.Connection) -> int:
@@ -322,37 +181,6 @@ def fold_table(conn: psycopg.Connection, edge: Edge, *, wait: bool = False) -> b
             return False
         conn.execute(_SQL["fold"], {"now": edge.clock()})
     return True
-
-
-def _fold(
-    conn: psycopg.Connection, known: fold.Known, events: list[Event], counts: Counts, now: datetime
-) -> tuple[Changes, Counts]:
-    """Fold a batch and write its journal; what it changed, and the counts after it."""
-    changes = Changes()
-    with state.Journal(conn, now) as journal:
-        for event in events:
-            fold.apply(known, changes, event, counts.learned + len(changes.places) + 1)
-            journal.send(changes)
-    return changes, replace(
-        counts,
-        version=counts.version + 1,
-        learned=counts.learned + len(changes.places),
-        refused=0,
-        cycled_at=counts.cycled_at or now,
-        episodes=counts.episodes + changes.more,
-        updates=counts.updates + changes.updates,
-        correct=counts.correct + changes.correct,
-        unfolded=counts.unfolded + len(changes.journal),
-        folded_at=counts.folded_at or now,
-        consolidated_at=counts.consolidated_at or now,
-    )
-
-
-def _ripe(known: fold.Known, changes: Changes, counts: Counts) -> bool:
-    """Whether some state is ready to be consolidated; those that a batch did not touch are as ready as before."""
-    before = counts.ripe and changes.reset_at is None
-    touched = {cast("str", row[0]) for row in changes.journal}
-    return before or bool(known.q.ready(touched, ewc.UPDATES))
 
 
 def _cycle(conn: psycopg.Connection, edge: Edge, counts: Counts, done: Pass) -> Counts:

@@ -6,6 +6,9 @@
 -- The window over the TD errors is the end of the journal. Which rows of it count is known only once they are read,
 -- so that a plan for the whole question may read the journal from its beginning; the function reads from the end until it
 -- has enough.
+--
+-- Answers whose data could not be learned from are set aside, with an event that says why. Those that still count are shown, and
+-- put back on request: one function says which they are.
 -- migrate:up
 
 CREATE INDEX idx_learning_queue_order ON ops_learning_queue (written_by, id);
@@ -41,7 +44,23 @@ END;
 $$;
 COMMENT ON FUNCTION get_newest_td_errors(varchar, integer) IS 'The errors of the newest updates of Q-learning since its values last began anew, newest first; corrections, which have no reward, are none.';
 
+CREATE FUNCTION get_answers_set_aside() RETURNS SETOF text
+    LANGUAGE sql STABLE AS $$
+    SELECT 'feedback:' || f.id
+    FROM (SELECT DISTINCT s.id
+          FROM learning_events AS e
+          CROSS JOIN LATERAL jsonb_array_elements_text(e.metadata -> 'signalIds') AS s (id)
+          WHERE e.loop_type = 'learning' AND e.event_type = 'failed'
+            AND s.id ~ '^feedback:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') AS a
+    JOIN feedback AS f ON f.id = substr(a.id, 10)::uuid
+    WHERE NOT f.applied AND f.superseded_at IS NULL
+      AND NOT EXISTS (SELECT FROM ops_learning_queue AS q WHERE q.signal_id = a.id)
+    ORDER BY f.created_at, f.id;
+$$;
+COMMENT ON FUNCTION get_answers_set_aside() IS 'The signals of answers that could not be learned from, still count, and do not wait to be tried again, the oldest first.';
+
 -- migrate:down
 
+DROP FUNCTION get_answers_set_aside();
 DROP FUNCTION get_newest_td_errors(varchar, integer);
 DROP INDEX idx_learning_queue_order;

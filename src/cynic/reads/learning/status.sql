@@ -2,16 +2,7 @@
 
 -- name: waiting
 -- How many signals wait to be learned from, and how many answers that count were set aside.
-SELECT (SELECT count(*) FROM ops_learning_queue), (
-    SELECT count(*)
-    FROM (SELECT DISTINCT s.id
-          FROM learning_events AS e
-          CROSS JOIN LATERAL jsonb_array_elements_text(e.metadata -> 'signalIds') AS s (id)
-          WHERE e.loop_type = 'learning' AND e.event_type = 'failed'
-            AND s.id ~ '^feedback:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') AS a
-    JOIN feedback AS f ON f.id = substr(a.id, 10)::uuid
-    WHERE NOT f.applied AND f.superseded_at IS NULL
-      AND NOT EXISTS (SELECT FROM ops_learning_queue AS q WHERE q.signal_id = a.id));
+SELECT (SELECT count(*) FROM ops_learning_queue), (SELECT count(*) FROM get_answers_set_aside());
 
 -- name: last_changes
 -- Behind the index on (loop_type, timestamp): the newest moment first, and then the last of the rows that share it.
