@@ -60,8 +60,7 @@ def run(
         total.add(one)
         if progress is not None:
             progress(total.taken)
-    total.add(close_cycle(conn, edge, wait=True, task=task))
-    for _ in range(_calls_waiting(conn) // sessions.CALLS_MAX + 1):
+    for _ in range(max(1, -(-_calls_waiting(conn) // sessions.CALLS_MAX))):
         total.add(close_cycle(conn, edge, wait=True, task=task))
     total.add(consolidate(conn, edge, wait=True, task=task))
     fold_table(conn, edge, wait=True)
